@@ -1,0 +1,1 @@
+"""`tfgen.layers`."""
