@@ -30,6 +30,12 @@ class GANLoss:
     logits_are_log_ratio: bool = True
     """Whether the optimal discriminator's logit is log p_data(x) - log p_gen(x)."""
 
+    weighs_by_ratio: bool = False
+    """Whether a sample's gradient grows as a power of exp(a), the density ratio."""
+
+    can_overflow: bool = False
+    """Whether the generator's loss overflows while its logits are finite."""
+
     def objective(self, logits: tf.Tensor) -> tf.Tensor:
         """The scalar that the generator minimises, of float32 or float64 logits [N]."""
         raise NotImplementedError
@@ -129,6 +135,8 @@ class GeneratorObjective(GANLoss):
     >>> float(loss(tf.constant([0.0, 0.0])))
     -1.0
     """
+
+    can_overflow = True  # For all that is known of f.
 
     def __init__(self, f: Callable[[tf.Tensor], tf.Tensor]):
         if not callable(f):

@@ -82,6 +82,8 @@ class FDivergence(GANLoss):
             raise ValueError(f"`alpha` must be finite; received {alpha!r}.")
         self.f = f
         self.alpha = alpha
+        is_mild = f in ("reverse_kl", "jensen_shannon") or alpha == 0.0
+        self.weighs_by_ratio = self.can_overflow = not is_mild
 
     def objective(self, logits: tf.Tensor) -> tf.Tensor:
         """E h(exp(a)), from logits."""

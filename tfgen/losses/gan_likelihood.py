@@ -41,12 +41,15 @@ class MaximumLikelihood(GANLoss):
         arXiv:1412.6515
     """
 
+    weighs_by_ratio = True
+
     def __init__(self, normalize: bool = False):
         if not isinstance(normalize, bool):
             raise TypeError(
                 f"`normalize` must be True or False; received {normalize!r}."
             )
         self.normalize = normalize
+        self.can_overflow = not normalize
 
     def objective(self, logits: tf.Tensor) -> tf.Tensor:
         """-mean exp(a), or -log mean exp(a)."""

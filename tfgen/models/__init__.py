@@ -1,1 +1,7 @@
 """`tfgen.models`."""
+
+from tfgen.models.gan import GAN
+
+__all__ = [
+    "GAN",
+]
