@@ -1,5 +1,6 @@
-"""Keras models of data: latent-variable models trained by bounds on log p(x)."""
+"""Keras models of data: latent-variable models and generative adversarial networks."""
 
+from tfgen.models.gan import GAN
 from tfgen.models.vae import IWAE, VAE
 
-__all__ = ["IWAE", "VAE"]
+__all__ = ["GAN", "IWAE", "VAE"]
