@@ -14,7 +14,8 @@ Two draws that share a key share their numbers: fold a constant in where one row
 several kinds of noise.
 
 References:
-    [1] Salmon, Moraes, Dror, Shaw. Parallel random numbers: as easy as 1, 2, 3. SC 2011.
+    [1] Salmon, Moraes, Dror, Shaw. Parallel random numbers: as easy as 1, 2, 3.
+        SC 2011.
     [2] Giles. Approximating the erfinv function. GPU Computing Gems, 2012.
 """
 

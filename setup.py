@@ -1,0 +1,56 @@
+"""How tfgen is built and what it needs: the one place where dependencies stand."""
+
+import pathlib
+import runpy
+
+from setuptools import find_packages, setup
+
+ROOT = pathlib.Path(__file__).parent
+
+# Each range holds what the test suite has been seen to pass with, and no more.
+REQUIRES = [
+    "absl-py>=2.5,<3",
+    "keras>=3.15,<3.16",
+    "numpy>=2.4,<3",
+    "tensorflow>=2.21,<2.22",
+    "tensorflow-probability>=0.25,<0.26",
+    "tf-keras>=2.21,<2.22",  # tfgen never imports it; TFP 0.25 does
+]
+
+SERVING = ["tensorflow-serving-api>=2.21,<2.22"]
+PLOTS = ["matplotlib>=3.11,<4"]
+EXAMPLES = ["scikit-learn>=1.9,<2", *PLOTS]
+BENCHMARKS = ["scipy>=1.17,<2", *EXAMPLES]  # torch and jax too, where installed
+TEST = [
+    "build>=1.6",
+    "mypy>=2.4,<3",
+    "pytest>=9.2,<10",
+    "pytest-xdist>=3.8,<4",
+    "ruff>=0.17.5,<0.18",
+    "setuptools>=65",
+    "wheel>=0.48",
+    *SERVING,
+    *BENCHMARKS,
+]
+
+setup(
+    name="tfgen",
+    version=runpy.run_path(str(ROOT / "tfgen" / "version.py"))["__version__"],
+    description="Deep generative models on TensorFlow Probability and Keras 3.",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    packages=find_packages(include=["tfgen", "tfgen.*"]),
+    package_data={"tfgen": ["py.typed"]},
+    python_requires=">=3.11,<3.12",
+    install_requires=REQUIRES,
+    extras_require={
+        "serving": SERVING,
+        "plots": PLOTS,
+        "examples": EXAMPLES,
+        "benchmarks": BENCHMARKS,
+        "test": TEST,
+    },
+    zip_safe=False,
+)

@@ -1,0 +1,54 @@
+"""What every test may ask for."""
+
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Callable
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+
+import keras
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """Every test starts from the same seed, whatever ran before it."""
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def run_python(tmp_path: pathlib.Path) -> Callable[..., str]:
+    """Runs code in a new process, in an empty directory, and returns what it printed.
+
+    `run_python(code, *args)` finds `args` in `sys.argv[1:]`; the test fails with the
+    process's errors where it exits otherwise than by 0.
+    """
+
+    def run(code: str, *args: object, timeout: float = 300) -> str:
+        process = subprocess.run(
+            [sys.executable, "-c", code, *map(str, args)],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if process.returncode != 0:
+            pytest.fail(f"exit code {process.returncode}:\n{process.stderr}")
+        return process.stdout
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> pathlib.Path:
+    """The folder of benchmark data beside the checkout, which is no part of it."""
+    for parent in ROOT.parents:
+        if (parent / "shared" / "data").is_dir():
+            return parent / "shared" / "data"
+    pytest.skip(f"no folder shared/data beside {ROOT}: it holds static_mnist.npz")

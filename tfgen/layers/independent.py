@@ -1,0 +1,175 @@
+"""Likelihoods of independent dimensions: Bernoulli and normal."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfgen.layers.base import DistributionLayer, canonical_event_shape, register
+
+tfd = tfp.distributions
+
+__all__ = ["IndependentBernoulli", "IndependentNormal"]
+
+
+def _to_event(params: tf.Tensor, event_shape: Sequence[int]) -> tf.Tensor:
+    """`[*batch, prod(event_shape)]` as `[*batch, *event_shape]`."""
+    batch = params.shape[:-1]
+    leading = batch if batch.is_fully_defined() else tf.shape(params)[:-1]
+    shaped = tf.reshape(params, tf.concat([leading, list(event_shape)], axis=0))
+    return tf.ensure_shape(shaped, batch.concatenate(event_shape))
+
+
+class _Independent(DistributionLayer):
+    """Base of the two: an event shape."""
+
+    def __init__(
+        self,
+        event_shape: int | Sequence[int] = (),
+        convert_to_tensor_fn: str | Callable = "sample",
+        validate_args: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(convert_to_tensor_fn, validate_args, **kwargs)
+        self.event_shape = canonical_event_shape(event_shape)
+
+    def _distribution(self, params: tf.Tensor) -> tfd.Distribution:
+        return self.new(params, self.event_shape, validate_args=self.validate_args)
+
+    def _params_size(self) -> int:
+        return self.params_size(self.event_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "event_shape": list(self.event_shape)}
+
+
+@register
+class IndependentBernoulli(_Independent):
+    """Independent Bernoulli dimensions, p(x) = prod_i s_i^x_i (1 - s_i)^(1 - x_i).
+
+    The parameters are the logits of s. Data may be grey, in [0, 1]: then this is the
+    cross-entropy, which is no log-probability.
+
+    Args:
+        event_shape: the shape of x, an integer or integers.
+        convert_to_tensor_fn: see `DistributionLayer`.
+        sample_dtype: the dtype of samples; the parameters' unless given.
+        validate_args: see `DistributionLayer`.
+        **kwargs: `keras.layers.Layer`'s.
+
+    Call arguments:
+        inputs: `[*batch, prod(event_shape)]`: logits. Flatten an image first.
+
+    Returns:
+        A distribution over `event_shape`, of batch shape `batch`.
+
+    Raises:
+        TypeError: if `event_shape` is not made of integers.
+        ValueError: if `inputs` ends in another size.
+
+    >>> p = IndependentBernoulli([8, 8])(tf.zeros([3, 64]))
+    >>> p.mean().shape.as_list()
+    [3, 8, 8]
+    """
+
+    def __init__(
+        self,
+        event_shape: int | Sequence[int] = (),
+        convert_to_tensor_fn: str | Callable = "sample",
+        sample_dtype: str | None = None,
+        validate_args: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
+        self.sample_dtype = sample_dtype and tf.as_dtype(sample_dtype).name
+
+    @staticmethod
+    def new(
+        params: tf.Tensor,
+        event_shape: Sequence[int] = (),
+        dtype: Any = None,
+        validate_args: bool = False,
+    ) -> tfd.Distribution:
+        """The TFP distribution at `params` `[*batch, prod(event_shape)]`."""
+        bernoulli = tfd.Bernoulli(
+            logits=_to_event(params, event_shape),
+            dtype=dtype or params.dtype,
+            validate_args=validate_args,
+        )
+        return tfd.Independent(bernoulli, len(event_shape), validate_args=validate_args)
+
+    @staticmethod
+    def params_size(event_shape: int | Sequence[int] = ()) -> int:
+        """The number of parameters of an event: prod(event_shape)."""
+        return math.prod(canonical_event_shape(event_shape))
+
+    def _distribution(self, params: tf.Tensor) -> tfd.Distribution:
+        return self.new(params, self.event_shape, self.sample_dtype, self.validate_args)
+
+    def _params_rule(self) -> str:
+        return f"prod{self.event_shape} = {self._params_size()}"
+
+    def check_support(self, values: np.ndarray, name: str = "x") -> None:
+        """Raises a ValueError if `values` are not in [0, 1]."""
+        low, high = float(np.min(values)), float(np.max(values))
+        if low < 0 or high > 1:
+            raise ValueError(
+                f"`{name}` must lie in [0, 1] for a Bernoulli likelihood; received "
+                f"values from {low:g} to {high:g}. Scale or binarize the data, or end "
+                "the decoder in `tfgen.layers.IndependentNormal`."
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "sample_dtype": self.sample_dtype}
+
+
+@register
+class IndependentNormal(_Independent):
+    """Independent normal dimensions, x_i ~ N(mu_i, sigma_i^2), sigma = softplus(raw).
+
+    Args:
+        event_shape: the shape of x, an integer or integers.
+        convert_to_tensor_fn: see `DistributionLayer`.
+        validate_args: see `DistributionLayer`.
+        **kwargs: `keras.layers.Layer`'s.
+
+    Call arguments:
+        inputs: `[*batch, 2 prod(event_shape)]`: mu, then the raw sigma.
+
+    Returns:
+        A distribution over `event_shape`, of batch shape `batch`.
+
+    Raises:
+        TypeError: if `event_shape` is not made of integers.
+        ValueError: if `inputs` ends in another size.
+
+    >>> IndependentNormal.params_size([8, 8])
+    128
+    """
+
+    @staticmethod
+    def new(
+        params: tf.Tensor,
+        event_shape: Sequence[int] = (),
+        validate_args: bool = False,
+    ) -> tfd.Distribution:
+        """The TFP distribution at `params` `[*batch, 2 prod(event_shape)]`."""
+        loc, raw_scale = tf.split(params, 2, axis=-1)
+        normal = tfd.Normal(
+            _to_event(loc, event_shape),
+            tf.math.softplus(_to_event(raw_scale, event_shape)),
+            validate_args=validate_args,
+        )
+        return tfd.Independent(normal, len(event_shape), validate_args=validate_args)
+
+    @staticmethod
+    def params_size(event_shape: int | Sequence[int] = ()) -> int:
+        """The number of parameters of an event: 2 prod(event_shape)."""
+        return 2 * math.prod(canonical_event_shape(event_shape))
+
+    def _params_rule(self) -> str:
+        return f"2·prod{self.event_shape} = {self._params_size()}"

@@ -1,0 +1,236 @@
+"""Reparameterized Gaussians, z = mu + S eps: S diagonal, triangular or any matrix."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfgen.layers.base import DistributionLayer, canonical_size, register
+
+tfd = tfp.distributions
+
+__all__ = [
+    "MultivariateNormalDiag",
+    "MultivariateNormalScale",
+    "MultivariateNormalTriL",
+]
+
+
+class _MultivariateNormal(DistributionLayer):
+    """Base of the three: one event size, the location first in the parameters."""
+
+    def __init__(
+        self,
+        event_size: int,
+        convert_to_tensor_fn: str | Callable = "sample",
+        validate_args: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(convert_to_tensor_fn, validate_args, **kwargs)
+        self.event_size = canonical_size(event_size, "event_size")
+        self.event_shape = (self.event_size,)
+
+    def _distribution(self, params: tf.Tensor) -> tfd.Distribution:
+        return self.new(params, self.event_size, self.validate_args)
+
+    def _params_size(self) -> int:
+        return self.params_size(self.event_size)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "event_size": self.event_size}
+
+
+@register
+class MultivariateNormalDiag(_MultivariateNormal):
+    """z = mu + sigma * eps, of law N(mu, diag sigma^2), with sigma = softplus(raw).
+
+    Args:
+        event_size: the number of dimensions, D.
+        convert_to_tensor_fn: see `DistributionLayer`.
+        validate_args: see `DistributionLayer`.
+        **kwargs: `keras.layers.Layer`'s.
+
+    Call arguments:
+        inputs: `[*batch, 2 D]`: mu, then the raw sigma.
+
+    Returns:
+        A distribution over `[D]`, of batch shape `batch`.
+
+    Raises:
+        TypeError: if `event_size` is no integer.
+        ValueError: if it is below 1, or if `inputs` ends in another size than 2 D.
+
+    >>> q = MultivariateNormalDiag(2)(tf.zeros([3, 4]))
+    >>> q.event_shape.as_list(), q.batch_shape.as_list()
+    ([2], [3])
+
+    Source: Kingma, Welling. Auto-encoding variational Bayes. arXiv 1312.6114.
+    """
+
+    @staticmethod
+    def new(
+        params: tf.Tensor, event_size: int, validate_args: bool = False
+    ) -> tfd.Distribution:
+        """The TFP distribution at `params` `[*batch, 2 D]`."""
+        loc, raw_scale = tf.split(params, 2, axis=-1)
+        return tfd.MultivariateNormalDiag(
+            loc, tf.math.softplus(raw_scale), validate_args=validate_args
+        )
+
+    @staticmethod
+    def params_size(event_size: int) -> int:
+        """The number of parameters of a `D`-dimensional event: 2 D."""
+        return 2 * event_size
+
+    def _params_rule(self) -> str:
+        return f"2·{self.event_size} = {self._params_size()}"
+
+
+@register
+class MultivariateNormalTriL(_MultivariateNormal):
+    """z = mu + L eps, of law N(mu, L L^T), L lower triangular with positive diagonal.
+
+    L is TFP's `FillScaleTriL` of the raw values: its diagonal is softplus(raw) + 1e-5.
+
+    Args:
+        event_size: the number of dimensions, D.
+        convert_to_tensor_fn: see `DistributionLayer`.
+        validate_args: see `DistributionLayer`.
+        **kwargs: `keras.layers.Layer`'s.
+
+    Call arguments:
+        inputs: `[*batch, D + D (D + 1) / 2]`: mu, then the raw L.
+
+    Returns:
+        A distribution over `[D]`, of batch shape `batch`.
+
+    Raises:
+        TypeError: if `event_size` is no integer.
+        ValueError: if it is below 1, or if `inputs` ends in another size.
+
+    >>> MultivariateNormalTriL.params_size(50)
+    1325
+    """
+
+    @staticmethod
+    def new(
+        params: tf.Tensor, event_size: int, validate_args: bool = False
+    ) -> tfd.Distribution:
+        """The TFP distribution at `params` `[*batch, D + D (D + 1) / 2]`."""
+        return tfd.MultivariateNormalTriL(
+            params[..., :event_size],
+            _fill_scale_tril(params[..., event_size:], event_size),
+            validate_args=validate_args,
+        )
+
+    @staticmethod
+    def params_size(event_size: int) -> int:
+        """The number of parameters of a `D`-dimensional event: D + D (D + 1) / 2."""
+        return event_size + event_size * (event_size + 1) // 2
+
+    def _params_rule(self) -> str:
+        size = self.event_size
+        return f"{size} + {size}·{size + 1}/2 = {self._params_size()}"
+
+
+def _fill_scale_tril(raw: tf.Tensor, size: int) -> tf.Tensor:
+    """`tfb.FillScaleTriL(diag_shift=1e-5).forward`, with a gradient XLA can compile.
+
+    The gradient of TFP's, through `set_diag`, has no kernel where the batch size is
+    unknown when the graph is made, as it is in Keras's `fit`.
+    """
+    filled = tfp.math.fill_triangular(raw)
+    below = np.tril(np.ones([size, size], filled.dtype.as_numpy_dtype), k=-1)
+    diagonal = tf.math.softplus(tf.linalg.diag_part(filled)) + 1e-5
+    return filled * below + tf.linalg.diag(diagonal)
+
+
+@register
+class MultivariateNormalScale(_MultivariateNormal):
+    """z = mu + S eps, of law N(mu, S S^T), with S = I + raw any invertible matrix.
+
+    S is not kept invertible by construction: the raw values of an untrained network are
+    small, which makes S near the identity, and log|det S| repels it from singularity.
+
+    Args:
+        event_size: the number of dimensions, D.
+        convert_to_tensor_fn: see `DistributionLayer`.
+        validate_args: see `DistributionLayer`.
+        **kwargs: `keras.layers.Layer`'s.
+
+    Call arguments:
+        inputs: `[*batch, D + D^2]`: mu, then the raw S, row by row.
+
+    Returns:
+        A distribution over `[D]`, of batch shape `batch`.
+
+    Raises:
+        TypeError: if `event_size` is no integer.
+        ValueError: if it is below 1, or if `inputs` ends in another size.
+
+    >>> MultivariateNormalScale.params_size(3)
+    12
+    """
+
+    @staticmethod
+    def new(
+        params: tf.Tensor, event_size: int, validate_args: bool = False
+    ) -> tfd.Distribution:
+        """The TFP distribution at `params` `[*batch, D + D^2]`."""
+        shape = tf.concat([tf.shape(params)[:-1], [event_size, event_size]], axis=0)
+        raw_scale = tf.reshape(params[..., event_size:], shape)
+        raw_scale = tf.ensure_shape(
+            raw_scale, [*params.shape[:-1].as_list(), event_size, event_size]
+        )
+        scale = tf.eye(event_size, dtype=params.dtype) + raw_scale
+        return tfd.MultivariateNormalLinearOperator(
+            params[..., :event_size],
+            _InvertibleMatrix(scale, is_non_singular=True, is_square=True),
+            validate_args=validate_args,
+        )
+
+    @staticmethod
+    def params_size(event_size: int) -> int:
+        """The number of parameters of a `D`-dimensional event: D + D^2."""
+        return event_size + event_size**2
+
+    def _params_rule(self) -> str:
+        return f"{self.event_size} + {self.event_size}² = {self._params_size()}"
+
+
+class _InvertibleMatrix(tf.linalg.LinearOperatorFullMatrix):
+    """A square matrix whose determinant and solves go through S = Q R.
+
+    TensorFlow's own go through LU, which has no gradient, and `slogdet`, which has no
+    XLA kernel.
+    """
+
+    def _factors(self) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.linalg.qr(self.matrix)
+
+    def _log_abs_determinant(self) -> tf.Tensor:
+        diagonal = tf.linalg.diag_part(self._factors()[1])
+        return tf.reduce_sum(tf.math.log(tf.abs(diagonal)), axis=-1)
+
+    def _solve(
+        self, rhs: tf.Tensor, adjoint: bool = False, adjoint_arg: bool = False
+    ) -> tf.Tensor:
+        q, r = self._factors()
+        if adjoint_arg:
+            rhs = tf.linalg.adjoint(rhs)
+        if adjoint:
+            return q @ _triangular_solve(r, rhs, adjoint=True)
+        return _triangular_solve(r, tf.matmul(q, rhs, adjoint_a=True))
+
+
+def _triangular_solve(upper: tf.Tensor, rhs: tf.Tensor, adjoint: bool = False) -> tf.Tensor:
+    """`tf.linalg.triangular_solve` with the batch dimensions broadcast.
+
+    Its XLA kernel does not broadcast them.
+    """
+    batch = tf.broadcast_dynamic_shape(tf.shape(upper)[:-2], tf.shape(rhs)[:-2])
+    upper = tf.broadcast_to(upper, tf.concat([batch, tf.shape(upper)[-2:]], axis=0))
+    rhs = tf.broadcast_to(rhs, tf.concat([batch, tf.shape(rhs)[-2:]], axis=0))
+    return tf.linalg.triangular_solve(upper, rhs, lower=False, adjoint=adjoint)

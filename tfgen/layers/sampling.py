@@ -1,0 +1,290 @@
+"""Draws from TFP's distributions by `tfgen.random`: one key a row, the same everywhere.
+
+`sample` and `sample_and_log_prob` take any `tfd.Distribution` and the rows' keys. A
+family says here how noise becomes a draw; one that does not is drawn by TFP's own
+stateless sampling, one call a row (`is_keyed_by_row` tells).
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfgen import random
+
+tfd = tfp.distributions
+
+__all__ = ["is_keyed_by_row", "sample", "sample_and_log_prob"]
+
+
+class _Noise(NamedTuple):
+    """The numbers of one draw: keys `[*batch, 2]` and which samples of each."""
+
+    key: tf.Tensor
+    num_samples: Any
+    first_sample: Any
+
+    def normal(self, shape: list[int], dtype: Any) -> tf.Tensor:
+        return random.normal(self.key, shape, self.num_samples, self.first_sample, dtype)
+
+    def uniform(self, shape: list[int], dtype: Any) -> tf.Tensor:
+        return random.uniform(self.key, shape, self.num_samples, self.first_sample, dtype)
+
+    def fold_in(self, data: int) -> "_Noise":
+        return self._replace(key=random.fold_in(self.key, data))
+
+
+def _static(shape: tf.TensorShape, distribution: tfd.Distribution) -> list[int]:
+    if not shape.is_fully_defined():
+        raise ValueError(
+            "a distribution must have a static event shape to be sampled by key; "
+            f"received {distribution} with {shape}. Build it from tensors whose last "
+            "dimensions are known."
+        )
+    return shape.as_list()
+
+
+# `own` is the part of `batch_shape` that belongs to one row's draw: the dimensions that
+# an `Independent` or a mixture around the distribution took from the batch.
+@functools.singledispatch
+def _draw(distribution: tfd.Distribution, noise: _Noise, own: list[int]) -> tf.Tensor:
+    raise NotImplementedError(type(distribution).__name__)
+
+
+@_draw.register
+def _(distribution: tfd.Normal, noise: _Noise, own: list[int]) -> tf.Tensor:
+    eps = noise.normal(own, distribution.dtype)
+    return distribution.loc + distribution.scale * eps
+
+
+@_draw.register(tfd.Logistic)
+@_draw.register(tfd.Laplace)
+@_draw.register(tfd.Gumbel)
+@_draw.register(tfd.Uniform)
+@_draw.register(tfd.Exponential)
+@_draw.register(tfd.Cauchy)
+def _(distribution: tfd.Distribution, noise: _Noise, own: list[int]) -> tf.Tensor:
+    return distribution.quantile(noise.uniform(own, distribution.dtype))
+
+
+@_draw.register
+def _(distribution: tfd.Bernoulli, noise: _Noise, own: list[int]) -> tf.Tensor:
+    probs = distribution.probs_parameter()
+    return tf.cast(noise.uniform(own, probs.dtype) < probs, distribution.dtype)
+
+
+def _gumbel_max(logits: tf.Tensor, noise: _Noise, own: list[int]) -> tf.Tensor:
+    uniform = noise.uniform([*own, int(logits.shape[-1])], logits.dtype)
+    return tf.argmax(logits - tf.math.log(-tf.math.log(uniform)), axis=-1)
+
+
+@_draw.register
+def _(distribution: tfd.Categorical, noise: _Noise, own: list[int]) -> tf.Tensor:
+    index = _gumbel_max(distribution.logits_parameter(), noise, own)
+    return tf.cast(index, distribution.dtype)
+
+
+@_draw.register
+def _(distribution: tfd.OneHotCategorical, noise: _Noise, own: list[int]) -> tf.Tensor:
+    logits = distribution.logits_parameter()
+    index = _gumbel_max(logits, noise, own)
+    return tf.one_hot(index, int(logits.shape[-1]), dtype=distribution.dtype)
+
+
+@_draw.register
+def _(
+    distribution: tfd.MultivariateNormalLinearOperator, noise: _Noise, own: list[int]
+) -> tf.Tensor:
+    return _location_scale(distribution, noise, own)[0]
+
+
+def _location_scale(
+    distribution: tfd.MultivariateNormalLinearOperator, noise: _Noise, own: list[int]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The draw mu + S eps, and eps."""
+    event = _static(distribution.event_shape, distribution)
+    eps = noise.normal(own + event, distribution.dtype)
+    draw = distribution.scale.matvec(eps)
+    return (draw if distribution.loc is None else draw + distribution.loc), eps
+
+
+@_draw.register
+def _(distribution: tfd.Independent, noise: _Noise, own: list[int]) -> tf.Tensor:
+    inner = distribution.distribution
+    taken = inner.batch_shape.rank - distribution.batch_shape.rank
+    shape = _static(inner.batch_shape[inner.batch_shape.rank - taken :], inner)
+    return _draw(inner, noise, own + shape)
+
+
+@_draw.register
+def _(distribution: tfd.Sample, noise: _Noise, own: list[int]) -> tf.Tensor:
+    inner = distribution.distribution
+    if inner.batch_shape.rank or own:
+        raise NotImplementedError("Sample of a batch")
+    return _draw(inner, noise, _static(distribution.sample_shape_, distribution))
+
+
+@_draw.register
+def _(
+    distribution: tfd.TransformedDistribution, noise: _Noise, own: list[int]
+) -> tf.Tensor:
+    return distribution.bijector.forward(_draw(distribution.distribution, noise, own))
+
+
+@_draw.register
+def _(distribution: tfd.MixtureSameFamily, noise: _Noise, own: list[int]) -> tf.Tensor:
+    components = distribution.components_distribution
+    logits = distribution.mixture_distribution.logits_parameter()
+    count = int(logits.shape[-1])
+    index = _gumbel_max(logits, noise.fold_in(1), own)
+    draws = _draw(components, noise.fold_in(2), [*own, count])
+    # `draws` is [..., component, *event]; pick each row's component.
+    event_rank = components.event_shape.rank
+    chosen = tf.one_hot(index, count, dtype=tf.bool, on_value=True, off_value=False)
+    chosen = tf.reshape(chosen, tf.concat([tf.shape(chosen), [1] * event_rank], 0))
+    axis = -1 - event_rank
+    return tf.reduce_sum(tf.where(chosen, draws, tf.zeros_like(draws)), axis=axis)
+
+
+def _draw_by_row(distribution: tfd.Distribution, noise: _Noise) -> tf.Tensor:
+    """One stateless TFP draw a row, for families that have no rule above."""
+    batch_rank = noise.key.shape.rank - 1
+    if batch_rank > 1 or distribution.batch_shape.rank not in (0, batch_rank):
+        raise NotImplementedError(
+            f"{type(distribution).__name__} is drawn one row at a time, which needs a "
+            f"batch of rank 0 or 1; received batch shape {distribution.batch_shape} "
+            f"and keys of shape {noise.key.shape}."
+        )
+    count = 1 if noise.num_samples is None else noise.num_samples
+
+    def draw(member: tfd.Distribution, key: tf.Tensor) -> tf.Tensor:
+        key = random.fold_in(key, noise.first_sample)
+        return member.sample(count, seed=tf.bitcast(key, tf.int32))
+
+    if batch_rank == 0:
+        draws = draw(distribution, noise.key)
+    else:
+        rows = tf.range(tf.shape(noise.key)[0])
+        batched = bool(distribution.batch_shape.rank)
+        draws = tf.map_fn(
+            lambda row: draw(
+                distribution[row] if batched else distribution, noise.key[row]
+            ),
+            rows,
+            fn_output_signature=distribution.dtype,
+        )
+        order = [1, 0, *range(2, 2 + distribution.event_shape.rank)]
+        draws = tf.transpose(draws, order)
+    return draws[0] if noise.num_samples is None else draws
+
+
+def _keyed_draw(distribution: tfd.Distribution, noise: _Noise) -> tf.Tensor:
+    if is_keyed_by_row(distribution):
+        return _draw(distribution, noise, [])
+    return _draw_by_row(distribution, noise)
+
+
+def _parts(distribution: tfd.Distribution) -> list[tfd.Distribution]:
+    if isinstance(distribution, tfd.MultivariateNormalLinearOperator):
+        return []
+    names = ("distribution", "components_distribution")
+    parts = [getattr(distribution, name, None) for name in names]
+    return [part for part in parts if isinstance(part, tfd.Distribution)]
+
+
+def is_keyed_by_row(distribution: tfd.Distribution) -> bool:
+    """Whether a draw from `distribution` is made of `tfgen.random`'s noise by row.
+
+    Otherwise `sample` makes one stateless TFP draw for each row: still a function of the
+    row's key alone, but slower, and equal eagerly and compiled only as far as TFP's is.
+    """
+    distribution = getattr(distribution, "tensor_distribution", distribution)
+    if isinstance(distribution, tfd.Sample) and (
+        distribution.distribution.batch_shape.rank != 0
+    ):
+        return False
+    rule: Callable = _draw.dispatch(type(distribution))
+    if rule is _draw.dispatch(object):
+        return False
+    return all(is_keyed_by_row(part) for part in _parts(distribution))
+
+
+def sample(
+    distribution: tfd.Distribution,
+    key: tf.Tensor,
+    num_samples: Any = None,
+    first_sample: Any = 0,
+) -> tf.Tensor:
+    """Draws from `distribution`, by the rows' keys.
+
+    Args:
+        distribution: a `tfd.Distribution` whose batch shape broadcasts with the keys'.
+        key: `uint32` keys `[*batch, 2]`, as `tfgen.random.row_keys` gives.
+        num_samples: the number of draws a row; `None` for one, without the dimension.
+        first_sample: the number of the first draw, to draw in chunks.
+
+    Returns:
+        `[num_samples, *batch, *event]`, or `[*batch, *event]`.
+
+    >>> keys = random.row_keys(seed=0, step=0, rows=tf.range(3))
+    >>> prior = tfd.MultivariateNormalDiag(tf.zeros([2]))
+    >>> sample(prior, keys, num_samples=5).shape.as_list()
+    [5, 3, 2]
+    """
+    return _keyed_draw(distribution, _Noise(key, num_samples, first_sample))
+
+
+def sample_and_log_prob(
+    distribution: tfd.Distribution,
+    key: tf.Tensor,
+    num_samples: Any = None,
+    first_sample: Any = 0,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Draws z and log q(z) in nats, from the same noise where the family allows it.
+
+    For z = mu + S eps, log q(z) = log N(eps; 0, I) - log|det S| needs no solve; for a
+    flow, log q(z) = log q(z_0) - log|det dz/dz_0| needs no inverse.
+
+    Args:
+        distribution: as in `sample`.
+        key: as in `sample`.
+        num_samples: as in `sample`.
+        first_sample: as in `sample`.
+
+    Returns:
+        z `[num_samples, *batch, *event]` and log q(z) `[num_samples, *batch]`.
+    """
+    noise = _Noise(key, num_samples, first_sample)
+    return _draw_and_log_prob(distribution, noise)
+
+
+@functools.singledispatch
+def _draw_and_log_prob(
+    distribution: tfd.Distribution, noise: _Noise
+) -> tuple[tf.Tensor, tf.Tensor]:
+    draw = _keyed_draw(distribution, noise)
+    return draw, distribution.log_prob(draw)
+
+
+@_draw_and_log_prob.register
+def _(
+    distribution: tfd.MultivariateNormalLinearOperator, noise: _Noise
+) -> tuple[tf.Tensor, tf.Tensor]:
+    draw, eps = _location_scale(distribution, noise, [])
+    size = int(distribution.event_shape[-1])
+    log_normal = -0.5 * tf.reduce_sum(tf.square(eps), axis=-1)
+    constant = tf.cast(0.5 * size * np.log(2 * np.pi), eps.dtype)
+    return draw, log_normal - constant - distribution.scale.log_abs_determinant()
+
+
+@_draw_and_log_prob.register
+def _(
+    distribution: tfd.TransformedDistribution, noise: _Noise
+) -> tuple[tf.Tensor, tf.Tensor]:
+    base, log_prob = _draw_and_log_prob(distribution.distribution, noise)
+    event_ndims = distribution.bijector.inverse_event_ndims(distribution.event_shape.rank)
+    log_det = distribution.bijector.forward_log_det_jacobian(base, event_ndims)
+    return distribution.bijector.forward(base), log_prob - log_det

@@ -1,0 +1,252 @@
+"""A distribution that is also a tensor: what tfgen's layers return."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfgen import random
+from tfgen.layers import sampling
+
+tfd = tfp.distributions
+
+__all__ = ["TensorDistribution"]
+
+_DELEGATED = (
+    "log_prob",
+    "prob",
+    "log_cdf",
+    "cdf",
+    "log_survival_function",
+    "survival_function",
+    "quantile",
+    "entropy",
+    "mean",
+    "variance",
+    "stddev",
+    "covariance",
+    "mode",
+    "kl_divergence",
+    "cross_entropy",
+)
+
+
+class TensorDistribution(tfd.Distribution):
+    """A `tfd.Distribution` which TensorFlow and Keras convert to a tensor.
+
+    It wraps a TFP distribution and remembers the layer and the raw parameters that it
+    was made from. Sampling is by `tfgen.random`; everything else is TFP's.
+
+    `seed`, in `sample` and `experimental_sample_and_log_prob`, is
+
+    - an integer, or a scalar integer tensor: row b is drawn by (seed, step 0, row b);
+    - a key, `uint32 [2]`, or TFP's stateless seed, `int32 [2]`: folded with the row;
+    - keys, `uint32 [*batch, 2]`: row b is drawn by key b;
+    - `None`: fresh numbers, which `keras.utils.set_random_seed` makes repeatable when
+      it is called before the layer is made.
+
+    Attributes:
+        tensor_distribution: the TFP distribution.
+        raw_parameters: the tensor it was made from, `[*batch, params_size]`.
+        layer: the layer that made it.
+    """
+
+    def __init__(
+        self,
+        distribution: tfd.Distribution,
+        raw_parameters: tf.Tensor,
+        layer: Any,
+        convert_to_tensor: Callable[[tfd.Distribution], tf.Tensor],
+        next_key: Callable[[], tf.Tensor],
+    ) -> None:
+        # First, since `__getattr__` looks into it.
+        self.tensor_distribution = distribution
+        super().__init__(
+            dtype=distribution.dtype,
+            reparameterization_type=distribution.reparameterization_type,
+            validate_args=distribution.validate_args,
+            allow_nan_stats=distribution.allow_nan_stats,
+            parameters=dict(distribution.parameters),
+            name=distribution.name,
+        )
+        self.raw_parameters = raw_parameters
+        # Behind a function, since a `tf.Module` would track the layer.
+        self._get_layer = lambda: layer
+        self._convert = convert_to_tensor
+        self._next_key = next_key
+        self._value: tf.Tensor | None = None
+
+    @property
+    def layer(self) -> Any:
+        """The layer that made the distribution."""
+        return self._get_layer()
+
+    def rebuild(self, raw_parameters: tf.Tensor) -> "TensorDistribution":
+        """The same family at other raw parameters: constant, refined or looked up."""
+        return self.layer.distribution(raw_parameters)
+
+    # Sampling.
+
+    def keys(self, seed: Any) -> tf.Tensor:
+        """The rows' keys, `uint32 [*batch, 2]`, that `seed` stands for."""
+        seed = self._next_key() if seed is None else seed
+        if not random.is_key(seed):
+            is_pair = tf.is_tensor(seed) and seed.dtype == tf.int32 and seed.shape == 2
+            seed = tf.bitcast(seed, tf.uint32) if is_pair else random.key(seed)
+            if seed.shape.rank != 1:
+                raise ValueError(
+                    "`seed` must be one integer, a key (`uint32 [2]`) or the rows' keys "
+                    f"(`uint32 [*batch, 2]`); received integers of shape "
+                    f"{seed.shape[:-1]}. Use `tfgen.random.key(seed)` for a seed a row."
+                )
+            seed = random.fold_in(seed, 0)
+        if seed.shape.rank > 1 or self.batch_shape.rank == 0:
+            return seed
+        batch = self.batch_shape_tensor()
+        rows = tf.reshape(tf.range(tf.reduce_prod(batch)), batch)
+        return random.fold_in(seed, rows)
+
+    def _sample_n(self, n: Any, seed: Any = None) -> tf.Tensor:
+        return sampling.sample(self.tensor_distribution, self.keys(seed), n)
+
+    def _sample_and_log_prob(
+        self, sample_shape: Any, seed: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        count = tf.get_static_value(tf.reduce_prod(sample_shape))
+        count = tf.reduce_prod(sample_shape) if count is None else int(count)
+        draw, log_prob = sampling.sample_and_log_prob(
+            self.tensor_distribution, self.keys(seed), count
+        )
+        if sample_shape.shape == [1]:
+            return draw, log_prob
+
+        def unflatten(value: tf.Tensor) -> tf.Tensor:
+            shape = tf.concat([sample_shape, tf.shape(value)[1:]], axis=0)
+            return tf.reshape(value, shape)
+
+        return unflatten(draw), unflatten(log_prob)
+
+    # Shapes and attributes: the wrapped distribution's.
+
+    def _batch_shape(self) -> tf.TensorShape:
+        return self.tensor_distribution.batch_shape
+
+    def _batch_shape_tensor(self, **parameters: Any) -> tf.Tensor:
+        return self.tensor_distribution.batch_shape_tensor()
+
+    def _event_shape(self) -> tf.TensorShape:
+        return self.tensor_distribution.event_shape
+
+    def _event_shape_tensor(self) -> tf.Tensor:
+        return self.tensor_distribution.event_shape_tensor()
+
+    def _default_event_space_bijector(self) -> Any:
+        return self.tensor_distribution.experimental_default_event_space_bijector()
+
+    @classmethod
+    def _parameter_properties(cls, dtype: Any, num_classes: Any = None) -> dict:
+        return {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or "tensor_distribution" not in vars(self):
+            raise AttributeError(name)
+        return getattr(self.tensor_distribution, name)
+
+    def __getitem__(self, slices: Any) -> tfd.Distribution:
+        return self.tensor_distribution[slices]
+
+    # The tensor.
+
+    @property
+    def shape(self) -> tf.TensorShape:
+        """The shape of the tensor it converts to: batch, then event."""
+        return self.batch_shape.concatenate(self.event_shape)
+
+    @property
+    def ndim(self) -> int:
+        """The rank of the tensor it converts to."""
+        return self.shape.rank
+
+    def value(self) -> tf.Tensor:
+        """The tensor it converts to, the same one at every conversion."""
+        if self._value is None or not _is_reachable(self._value):
+            self._value = tf.convert_to_tensor(self._convert(self))
+        return self._value
+
+    def numpy(self) -> np.ndarray:
+        """The tensor as an array."""
+        return self.value().numpy()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.value().numpy(), dtype=dtype)
+
+    def __len__(self) -> int:
+        return len(self.value())
+
+    def __iter__(self) -> Any:
+        return iter(self.value())
+
+
+def _is_reachable(value: tf.Tensor) -> bool:
+    """Whether a tensor can be used where we stand: eager, or of a graph around us."""
+    if not tf.is_symbolic_tensor(value):
+        return True
+    graph = tf.compat.v1.get_default_graph()
+    while graph is not None:
+        if graph is value.graph:
+            return True
+        graph = getattr(graph, "outer_graph", None)
+    return False
+
+
+def _delegate(name: str) -> Callable:
+    def method(self: TensorDistribution, *args: Any, **kwargs: Any) -> tf.Tensor:
+        return getattr(self.tensor_distribution, name)(*args, **kwargs)
+
+    method.__name__ = f"_{name}"
+    return method
+
+
+for _name in _DELEGATED:
+    setattr(TensorDistribution, f"_{_name}", _delegate(_name))
+
+
+def _overload(operator: str) -> Callable:
+    def method(self: TensorDistribution, *args: Any) -> tf.Tensor:
+        return getattr(self.value(), operator)(*args)
+
+    method.__name__ = operator
+    return method
+
+
+for _name in set(tf.Tensor.OVERLOADABLE_OPERATORS) - {
+    "__getitem__",
+    "__eq__",
+    "__ne__",
+}:
+    setattr(TensorDistribution, _name, _overload(_name))
+
+
+def _to_tensor(
+    value: TensorDistribution, dtype: Any = None, name: Any = None, as_ref: bool = False
+) -> tf.Tensor:
+    tensor = value.value()
+    if dtype is not None and not tf.as_dtype(dtype).is_compatible_with(tensor.dtype):
+        tensor = tf.cast(tensor, dtype)
+    return tensor
+
+
+tf.register_tensor_conversion_function(TensorDistribution, _to_tensor)
+
+
+def _unwrap(distribution: tfd.Distribution) -> tfd.Distribution:
+    return getattr(distribution, "tensor_distribution", distribution)
+
+
+@tfd.RegisterKL(TensorDistribution, TensorDistribution)
+@tfd.RegisterKL(TensorDistribution, tfd.Distribution)
+@tfd.RegisterKL(tfd.Distribution, TensorDistribution)
+def _kl(a: tfd.Distribution, b: tfd.Distribution, name: str | None = None) -> tf.Tensor:
+    return tfd.kl_divergence(_unwrap(a), _unwrap(b), name=name)
