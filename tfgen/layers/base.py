@@ -45,9 +45,7 @@ def canonical_event_shape(event_shape: Any) -> tuple[int, ...]:
         event_shape = event_shape.as_list()
     if isinstance(event_shape, numbers.Integral):
         event_shape = (event_shape,)
-    if not isinstance(event_shape, Sequence | np.ndarray) or isinstance(
-        event_shape, str
-    ):
+    if not isinstance(event_shape, Sequence | np.ndarray) or isinstance(event_shape, str):
         raise TypeError(
             "`event_shape` must be an integer or a sequence of positive integers; "
             f"received {event_shape!r}. Pass a shape such as (28, 28)."

@@ -123,6 +123,7 @@ class IndependentBernoulli(_Independent):
             )
 
     def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
         return {**super().get_config(), "sample_dtype": self.sample_dtype}
 
 

@@ -9,7 +9,6 @@ import tensorflow_probability as tfp
 
 from tfgen.layers.base import DistributionLayer, canonical_size, register
 
-tfb = tfp.bijectors
 tfd = tfp.distributions
 
 __all__ = [
@@ -93,7 +92,7 @@ class MultivariateNormalDiag(_MultivariateNormal):
 class MultivariateNormalTriL(_MultivariateNormal):
     """z = mu + L eps, of law N(mu, L L^T), L lower triangular with positive diagonal.
 
-    L is `tfb.FillScaleTriL` of the raw values: its diagonal is softplus(raw) + 1e-5.
+    L is TFP's `FillScaleTriL` of the raw values: its diagonal is softplus(raw) + 1e-5.
 
     Args:
         event_size: the number of dimensions, D.
@@ -120,11 +119,9 @@ class MultivariateNormalTriL(_MultivariateNormal):
         params: tf.Tensor, event_size: int, validate_args: bool = False
     ) -> tfd.Distribution:
         """The TFP distribution at `params` `[*batch, D + D (D + 1) / 2]`."""
-        shift = np.array(1e-5, params.dtype.as_numpy_dtype)
-        scale_tril = tfb.FillScaleTriL(diag_shift=shift, validate_args=validate_args)
         return tfd.MultivariateNormalTriL(
             params[..., :event_size],
-            scale_tril(params[..., event_size:]),
+            _fill_scale_tril(params[..., event_size:], event_size),
             validate_args=validate_args,
         )
 
@@ -136,6 +133,18 @@ class MultivariateNormalTriL(_MultivariateNormal):
     def _params_rule(self) -> str:
         size = self.event_size
         return f"{size} + {size}·{size + 1}/2 = {self._params_size()}"
+
+
+def _fill_scale_tril(raw: tf.Tensor, size: int) -> tf.Tensor:
+    """`tfb.FillScaleTriL(diag_shift=1e-5).forward`, with a gradient XLA can compile.
+
+    The gradient of TFP's, through `set_diag`, has no kernel where the batch size is
+    unknown when the graph is made, as it is in Keras's `fit`.
+    """
+    filled = tfp.math.fill_triangular(raw)
+    below = np.tril(np.ones([size, size], filled.dtype.as_numpy_dtype), k=-1)
+    diagonal = tf.math.softplus(tf.linalg.diag_part(filled)) + 1e-5
+    return filled * below + tf.linalg.diag(diagonal)
 
 
 @register
@@ -216,9 +225,7 @@ class _InvertibleMatrix(tf.linalg.LinearOperatorFullMatrix):
         return _triangular_solve(r, tf.matmul(q, rhs, adjoint_a=True))
 
 
-def _triangular_solve(
-    upper: tf.Tensor, rhs: tf.Tensor, adjoint: bool = False
-) -> tf.Tensor:
+def _triangular_solve(upper: tf.Tensor, rhs: tf.Tensor, adjoint: bool = False) -> tf.Tensor:
     """`tf.linalg.triangular_solve` with the batch dimensions broadcast.
 
     Its XLA kernel does not broadcast them.

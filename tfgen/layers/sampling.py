@@ -28,14 +28,10 @@ class _Noise(NamedTuple):
     first_sample: Any
 
     def normal(self, shape: list[int], dtype: Any) -> tf.Tensor:
-        return random.normal(
-            self.key, shape, self.num_samples, self.first_sample, dtype
-        )
+        return random.normal(self.key, shape, self.num_samples, self.first_sample, dtype)
 
     def uniform(self, shape: list[int], dtype: Any) -> tf.Tensor:
-        return random.uniform(
-            self.key, shape, self.num_samples, self.first_sample, dtype
-        )
+        return random.uniform(self.key, shape, self.num_samples, self.first_sample, dtype)
 
     def fold_in(self, data: int) -> "_Noise":
         return self._replace(key=random.fold_in(self.key, data))
@@ -289,8 +285,6 @@ def _(
     distribution: tfd.TransformedDistribution, noise: _Noise
 ) -> tuple[tf.Tensor, tf.Tensor]:
     base, log_prob = _draw_and_log_prob(distribution.distribution, noise)
-    event_ndims = distribution.bijector.inverse_event_ndims(
-        distribution.event_shape.rank
-    )
+    event_ndims = distribution.bijector.inverse_event_ndims(distribution.event_shape.rank)
     log_det = distribution.bijector.forward_log_det_jacobian(base, event_ndims)
     return distribution.bijector.forward(base), log_prob - log_det

@@ -1,23 +1,53 @@
-"""Objectives: log-weights to bounds on log p(x).
+"""Objectives: log-weights to bounds on log p(x), logits to what a GAN minimises.
 
 | loss | what is reduced over K | source |
 |---|---|---|
 | `ELBO` | mean log w | arXiv 1312.6114 |
 | `IWLB` | log mean w | arXiv 1509.00519 |
 | `Renyi` | log mean w^(1 - alpha) / (1 - alpha) | arXiv 1602.02311 |
+
+| GAN loss | what the generator minimises, of logits a | source |
+|---|---|---|
+| `MaximumLikelihood` | -mean exp(a), or -log mean exp(a) | arXiv 1412.6515 |
+| `NonSaturating` | mean softplus(-a) | arXiv 1406.2661 |
+| `Minimax` | -mean softplus(a) | arXiv 1406.2661 |
+| `FDivergence` | mean f(r) - r f'(r), r = exp(a) | arXiv 1606.00709 |
+| `GeneratorObjective` | -mean f(a) | arXiv 1406.2661 |
+| `LeastSquares` | mean (a - 1)^2 / 2 | arXiv 1611.04076 |
+| `Hinge`, `Wasserstein` | -mean a | arXiv 1705.02894, 1701.07875 |
 """
 
 from tfgen.losses.bounds import ELBO, IWLB, Bound, Renyi, get_bound
+from tfgen.losses.gan import GANLoss, GeneratorObjective
+from tfgen.losses.gan_classic import Minimax, NonSaturating
+from tfgen.losses.gan_critic import Hinge, LeastSquares, Wasserstein
+from tfgen.losses.gan_divergence import FDivergence
+from tfgen.losses.gan_likelihood import MaximumLikelihood
+from tfgen.losses.gan_penalty import r1_penalty, wgan_gp_penalty
+from tfgen.losses.gan_registry import get_gan_loss, known_gan_losses
 from tfgen.losses.reductions import LogWeights, elbo, iwlb, renyi
 
 __all__ = [
     "ELBO",
     "IWLB",
     "Bound",
+    "FDivergence",
+    "GANLoss",
+    "GeneratorObjective",
+    "Hinge",
+    "LeastSquares",
     "LogWeights",
+    "MaximumLikelihood",
+    "Minimax",
+    "NonSaturating",
     "Renyi",
+    "Wasserstein",
     "elbo",
     "get_bound",
+    "get_gan_loss",
     "iwlb",
+    "known_gan_losses",
+    "r1_penalty",
     "renyi",
+    "wgan_gp_penalty",
 ]

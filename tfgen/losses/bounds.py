@@ -26,8 +26,8 @@ class Evaluation(NamedTuple):
     """A bound at a batch, in nats an example.
 
     Attributes:
-        objective: `[B]`; its gradient is the estimator's. Maximise it. Its value may be a
-            surrogate.
+        objective: `[B]`, what is maximised: the bound at the training beta, whose gradient
+            is the estimator's.
         bound: `[B]`, the bound itself, at beta = 1, without gradient.
         reconstruction: `[B]`, E_q log p(x|z).
         kl: `[B]`, KL(q(z|x) || p(z)), or its Monte Carlo estimate.
@@ -120,9 +120,7 @@ class Bound:
         return f"{type(self).__name__}({arguments})"
 
 
-def _evaluation(
-    objective: tf.Tensor, bound: tf.Tensor, terms: LogWeights
-) -> Evaluation:
+def _evaluation(objective: tf.Tensor, bound: tf.Tensor, terms: LogWeights) -> Evaluation:
     return Evaluation(
         objective,
         tf.stop_gradient(bound),
@@ -142,9 +140,7 @@ def _positive_integer(value: Any, name: str) -> int:
     return int(value)
 
 
-def analytic_kl(
-    posterior: tfd.Distribution, prior: tfd.Distribution
-) -> tf.Tensor | None:
+def analytic_kl(posterior: tfd.Distribution, prior: tfd.Distribution) -> tf.Tensor | None:
     """KL(q || p) in closed form, `[B]`, or `None` where TFP has none for the pair."""
     try:
         return tfd.kl_divergence(posterior, prior)
@@ -330,7 +326,11 @@ class IWLB(Bound):
         if weigh is not None:
             weigh(_pick(weights, chosen))
         log_weights = log_likelihood(z) + prior.log_prob(z) - log_prob
-        return _evaluation(elbo(log_weights), self._reduce(terms.total), terms)
+        surrogate = elbo(log_weights)
+        bound = self._reduce(terms.total)
+        # The bound's value with the surrogate's gradient.
+        objective = bound + surrogate - tf.stop_gradient(surrogate)
+        return _evaluation(objective, bound, terms)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -1,1 +1,6 @@
-"""`tfgen.models`."""
+"""Keras models of data: latent-variable models and generative adversarial networks."""
+
+from tfgen.models.gan import GAN
+from tfgen.models.vae import IWAE, VAE
+
+__all__ = ["GAN", "IWAE", "VAE"]

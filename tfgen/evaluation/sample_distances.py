@@ -1,0 +1,110 @@
+"""Distances between two sets of samples, in the space of their features."""
+
+import numpy as np
+
+from tfgen.evaluation.sample_features import as_features, row_blocks
+
+__all__ = ["frechet_distance", "kernel_distance"]
+
+
+def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
+    """The squared Fréchet (2-Wasserstein) distance of the Gaussians fitted to each set.
+
+        d² = ‖m₁ - m₂‖² + tr C₁ + tr C₂ - 2 tr (C₁ C₂)^½
+
+    With features of an Inception network this is the FID [1]; here the features are
+    yours. It is biased upwards by the finite number of samples, so compare only
+    distances from equally many.
+
+    Args:
+        real: features of real data, `[num_real, features]`.
+        generated: features of samples, `[num_generated, features]`.
+
+    Returns:
+        The distance, in squared units of the features; computed in float64.
+
+    Raises:
+        ValueError: If a set is not a finite matrix, the two have different numbers of
+            features, or a set has no more samples than features, so that its
+            covariance is singular.
+
+    >>> import numpy as np
+    >>> corners = np.array([[0.0, 0.0], [0.0, 2.0], [2.0, 0.0], [2.0, 2.0]])
+    >>> round(frechet_distance(corners, corners + [3.0, 4.0]), 9)
+    25.0
+
+    [1] Heusel et al., GANs trained by a two time-scale update rule converge to a local
+        Nash equilibrium. arXiv:1706.08500
+    """
+    real, generated = as_features(
+        real,
+        generated,
+        needed=lambda features: features + 1,
+        why="a covariance of full rank takes more samples than features",
+    )
+    root_real, root_generated = _covariance_root(real), _covariance_root(generated)
+    # With C = RᵀR the trace of (C₁ C₂)^½ is the sum of the singular values of R₁ R₂ᵀ.
+    shared = np.linalg.svd(root_real @ root_generated.T, compute_uv=False).sum()
+    return float(
+        np.sum((real.mean(axis=0) - generated.mean(axis=0)) ** 2)
+        + np.sum(root_real**2)
+        + np.sum(root_generated**2)
+        - 2.0 * shared
+    )
+
+
+def kernel_distance(real: np.ndarray, generated: np.ndarray) -> float:
+    """The unbiased squared maximum mean discrepancy under a cubic kernel.
+
+        MMD² = E k(x, x′) + E k(y, y′) - 2 E k(x, y),    k(x, y) = (x·y / features + 1)³
+
+    With features of an Inception network this is the KID [1]. Every pair of distinct
+    samples enters once, so its mean is the exact value, and it may be negative.
+
+    Args:
+        real: features of real data, `[num_real, features]`.
+        generated: features of samples, `[num_generated, features]`.
+
+    Returns:
+        The estimate; computed in float64.
+
+    Raises:
+        ValueError: If a set is not a finite matrix, the two have different numbers of
+            features, or a set has fewer than 2 samples.
+
+    >>> kernel_distance([[0.0], [0.0]], [[1.0], [1.0]])
+    7.0
+
+    [1] Bińkowski et al., Demystifying MMD GANs. arXiv:1801.01401
+    """
+    real, generated = as_features(
+        real,
+        generated,
+        needed=lambda features: 2,
+        why="the unbiased estimate is over pairs of distinct samples",
+    )
+    return (
+        _mean_kernel_within(real)
+        + _mean_kernel_within(generated)
+        - 2.0 * _kernel_sum(real, generated) / (len(real) * len(generated))
+    )
+
+
+def _covariance_root(x):
+    """R with RᵀR the sample covariance."""
+    return np.linalg.qr((x - x.mean(axis=0)) / np.sqrt(len(x) - 1), mode="r")
+
+
+def _kernel_sum(x, y):
+    scale = x.shape[1]
+    return float(
+        sum(
+            np.sum((x[block] @ y.T / scale + 1.0) ** 3)
+            for block in row_blocks(len(x), len(y))
+        )
+    )
+
+
+def _mean_kernel_within(x):
+    diagonal = np.sum((np.sum(x * x, axis=1) / x.shape[1] + 1.0) ** 3)
+    return (_kernel_sum(x, x) - float(diagonal)) / (len(x) * (len(x) - 1))

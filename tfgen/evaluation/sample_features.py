@@ -1,0 +1,62 @@
+"""What the measures of sample quality ask of their input."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+__all__ = ["as_features", "row_blocks"]
+
+_BLOCK_ELEMENTS = 2**24  # 128 MB of float64
+
+
+def as_features(
+    real: np.ndarray,
+    generated: np.ndarray,
+    needed: Callable[[int], int],
+    why: str,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two sets of features as float64 matrices, checked.
+
+    Args:
+        real: `[num_real, features]`.
+        generated: `[num_generated, features]`.
+        needed: from the number of features to the number of samples needed.
+        why: the reason for `needed`, for the error.
+
+    Returns:
+        The two matrices.
+
+    Raises:
+        ValueError: As the measures document.
+    """
+    sets = {"real": real, "generated": generated}
+    sets = {name: np.asarray(x, np.float64) for name, x in sets.items()}
+    for name, x in sets.items():
+        if x.ndim != 2:
+            raise ValueError(
+                f"`{name}` must be a matrix of features, [samples, features]; received "
+                f"shape {x.shape}. Reshape it, or take a classifier's features."
+            )
+        if not np.all(np.isfinite(x)):
+            raise ValueError(f"`{name}` must be finite; received NaN or infinity.")
+    real, generated = sets.values()
+    if real.shape[1] != generated.shape[1]:
+        raise ValueError(
+            "`real` and `generated` must have the same features; received "
+            f"{real.shape[1]} and {generated.shape[1]}."
+        )
+    minimum = needed(real.shape[1])
+    for name, x in sets.items():
+        if len(x) < minimum:
+            raise ValueError(
+                f"`{name}` must hold at least {minimum} samples: {why}; "
+                f"received {len(x)}."
+            )
+    return real, generated
+
+
+def row_blocks(rows: int, columns: int) -> Iterator[slice]:
+    """Slices of `rows` such that a block of them by `columns` stays small."""
+    size = max(1, _BLOCK_ELEMENTS // columns)
+    for start in range(0, rows, size):
+        yield slice(start, start + size)

@@ -1,0 +1,48 @@
+"""The two generator objectives of the original GAN."""
+
+import keras
+import tensorflow as tf
+
+from tfgen.losses.gan import GANLoss
+
+__all__ = ["Minimax", "NonSaturating"]
+
+
+@keras.saving.register_keras_serializable("tfgen")
+class NonSaturating(GANLoss):
+    """max_G E log D(G(z)): the generator minimises mean softplus(-a) [1].
+
+    At the optimal D its gradient is that of KL(p_gen ‖ p_data) - 2 JS(p_data ‖ p_gen)
+    [2]: it seeks modes rather than covers them.
+
+    >>> import tfgen
+    >>> round(float(tfgen.losses.NonSaturating()([0.0])), 6)
+    0.693147
+
+    [1] Goodfellow et al., Generative Adversarial Nets. arXiv:1406.2661
+    [2] Arjovsky & Bottou, Towards principled methods for training generative
+        adversarial networks. arXiv:1701.04862
+    """
+
+    def objective(self, logits: tf.Tensor) -> tf.Tensor:
+        """-mean log D = mean softplus(-a)."""
+        return tf.reduce_mean(tf.math.softplus(-logits))
+
+
+@keras.saving.register_keras_serializable("tfgen")
+class Minimax(GANLoss):
+    """min_G E log(1 - D(G(z))): the generator minimises -mean softplus(a) [1].
+
+    At the optimal D this descends 2 JS(p_data ‖ p_gen), and its gradient vanishes
+    where D tells the samples from the data, as D(G(z)) → 0.
+
+    >>> import tfgen
+    >>> round(float(tfgen.losses.Minimax()([0.0])), 6)
+    -0.693147
+
+    [1] Goodfellow et al., Generative Adversarial Nets. arXiv:1406.2661
+    """
+
+    def objective(self, logits: tf.Tensor) -> tf.Tensor:
+        """E log(1 - D) = -mean softplus(a)."""
+        return -tf.reduce_mean(tf.math.softplus(logits))

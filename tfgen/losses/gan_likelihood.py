@@ -1,0 +1,82 @@
+"""Maximum likelihood by adversarial training, f(D) = exp(sigmoid^-1(D))."""
+
+import keras
+import tensorflow as tf
+
+from tfgen.losses.gan import GANLoss
+
+__all__ = ["MaximumLikelihood"]
+
+
+@keras.saving.register_keras_serializable("tfgen")
+class MaximumLikelihood(GANLoss):
+    """The generator objective whose expected gradient is that of maximum likelihood.
+
+    With D optimal, exp(a) = p_data / p_gen, so [1]
+
+        d/dθ E exp(a(G(z))) = E_gen[(p_data / p_gen) d log p_gen] = E_data[d log p_gen]:
+
+    the generator minimises -mean exp(a). Its cost is variance: for unit Gaussians a
+    distance δ apart Var[exp a] = exp(δ²) - 1, and in float32 exp overflows at
+    a = 88.7, which makes the loss infinite; it is not clipped.
+
+    `normalize=True` minimises -log mean exp(a) instead. It weighs the batch's samples
+    by softmax(a), cannot overflow, and has the same gradient in the limit of a large
+    batch at the optimal D, where E_gen exp(a) = 1. The mean is over the batch, or
+    over a replica's part of it.
+
+    Args:
+        normalize: Whether the weights of a batch are made to sum to one.
+
+    Raises:
+        TypeError: If `normalize` is not a bool.
+
+    >>> import tfgen
+    >>> float(tfgen.losses.MaximumLikelihood()([0.0, 0.0]))
+    -1.0
+    >>> float(tfgen.losses.MaximumLikelihood(normalize=True)([1e4, 1e4]))
+    -10000.0
+
+    [1] Goodfellow, On distinguishability criteria for estimating generative models.
+        arXiv:1412.6515
+    """
+
+    weighs_by_ratio = True
+
+    def __init__(self, normalize: bool = False):
+        if not isinstance(normalize, bool):
+            raise TypeError(
+                f"`normalize` must be True or False; received {normalize!r}."
+            )
+        self.normalize = normalize
+        self.can_overflow = not normalize
+
+    def objective(self, logits: tf.Tensor) -> tf.Tensor:
+        """-mean exp(a), or -log mean exp(a)."""
+        if self.normalize:
+            return log_count(logits) - tf.reduce_logsumexp(logits)
+        return -mean_exp(logits)
+
+    def get_config(self) -> dict:
+        """The constructor's arguments."""
+        return {"normalize": self.normalize}
+
+
+def log_count(x: tf.Tensor) -> tf.Tensor:
+    """Log N of a vector [N], in its dtype."""
+    return tf.math.log(tf.cast(tf.size(x), x.dtype))
+
+
+def mean_exp(x: tf.Tensor) -> tf.Tensor:
+    """The mean of exp(x) over a vector, finite wherever it can be represented."""
+    # Dividing inside the exponent: the sum of exp(x) overflows before the mean does.
+    return tf.reduce_sum(tf.exp(x - log_count(x)))
+
+
+def mean_expm1(x: tf.Tensor) -> tf.Tensor:
+    """The mean of exp(x) - 1: exact near 0, finite where it can be represented."""
+    count = tf.cast(tf.size(x), x.dtype)
+    # Each branch sees only its own side, so neither sends a NaN back through `where`.
+    small = tf.math.expm1(tf.minimum(x, 1.0)) / count
+    large = tf.exp(tf.maximum(x, 1.0) - log_count(x)) - 1.0 / count
+    return tf.reduce_sum(tf.where(x < 1.0, small, large))

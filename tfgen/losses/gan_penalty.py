@@ -1,0 +1,68 @@
+"""Gradient penalties on the discriminator."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+__all__ = ["r1_penalty", "wgan_gp_penalty"]
+
+
+def r1_penalty(
+    discriminator: Callable[[tf.Tensor], tf.Tensor], real: tf.Tensor
+) -> tf.Tensor:
+    """½ E ‖∇ₓ a(x)‖² over real data [1].
+
+    Args:
+        discriminator: x `[batch, ...]` → logits, `[batch]` or `[batch, 1]`.
+        real: x, `[batch, ...]`.
+
+    Returns:
+        A scalar, 0 where the logits don't depend on x near the data.
+
+    >>> import tensorflow as tf
+    >>> float(r1_penalty(lambda x: 3.0 * x, tf.zeros([4, 1])))
+    4.5
+
+    [1] Mescheder et al., Which training methods for GANs do actually converge?
+        arXiv:1801.04406
+    """
+    return 0.5 * tf.reduce_mean(_squared_gradient_norm(discriminator, real))
+
+
+def wgan_gp_penalty(
+    discriminator: Callable[[tf.Tensor], tf.Tensor],
+    real: tf.Tensor,
+    fake: tf.Tensor,
+    mixture: tf.Tensor,
+) -> tf.Tensor:
+    """E (‖∇ₓ a(x̂)‖ - 1)² at x̂ = u x + (1 - u) G(z), between data and samples [1].
+
+    Args:
+        discriminator: x `[batch, ...]` → logits, `[batch]` or `[batch, 1]`.
+        real: x, `[batch, ...]`.
+        fake: G(z), of the shape of `real`.
+        mixture: u in [0, 1], `[batch]`.
+
+    Returns:
+        A scalar.
+
+    >>> import tensorflow as tf
+    >>> x = tf.zeros([4, 1])
+    >>> float(wgan_gp_penalty(lambda x: 3.0 * x, x, x, tf.zeros([4])))
+    4.0
+
+    [1] Gulrajani et al., Improved training of Wasserstein GANs. arXiv:1704.00028
+    """
+    mixture = tf.reshape(mixture, [-1] + [1] * (real.shape.rank - 1))
+    between = fake + mixture * (real - fake)
+    squared = _squared_gradient_norm(discriminator, between)
+    # √ has no slope at 0; the floor keeps the gradient of a flat critic finite.
+    return tf.reduce_mean(tf.square(tf.sqrt(tf.maximum(squared, 1e-12)) - 1.0))
+
+
+def _squared_gradient_norm(discriminator, x):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        logits = discriminator(x)
+    slope = tf.cast(tape.gradient(logits, x), tf.float32)
+    return tf.reduce_sum(tf.square(slope), axis=list(range(1, x.shape.rank)))

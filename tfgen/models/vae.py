@@ -1,0 +1,788 @@
+"""Variational and importance-weighted autoencoders."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfgen import random
+from tfgen.layers import TensorDistribution, sample, sample_and_log_prob
+from tfgen.layers.distribution_config import (
+    deserialize_distribution,
+    serialize_distribution,
+)
+from tfgen.losses import Bound, LogWeights, get_bound
+from tfgen.losses.bounds import Evaluation
+from tfgen.models import checks
+
+tfd = tfp.distributions
+
+__all__ = ["IWAE", "VAE"]
+
+_register = keras.saving.register_keras_serializable("tfgen")
+
+# What a key is folded with, so that no two kinds of noise share numbers.
+_TRAIN, _TEST = 0, 1
+_LATENT, _OBSERVED = 0, 1
+
+# Numbers in a block of `log_prob`'s largest intermediate: 64 MB of float32.
+_CHUNK_NUMBERS = 2**24
+
+
+@_register
+class VAE(keras.Model):
+    """A variational autoencoder: p(x) = integral p(x|z) p(z) dz, with posterior q(z|x).
+
+    Three distributions: the encoder ends in q(z|x), the decoder in p(x|z), and the prior
+    is p(z). Training maximises a bound on log p(x), by default the ELBO,
+
+        E_q log p(x|z) - KL(q(z|x) || p(z)) <= log p(x).
+
+    `fit(x)` takes x for both sides; in `fit(x, y)` the encoder sees x and the likelihood
+    is of y (denoising, say). `sample_weight` weighs examples, with or without y. Logged,
+    in nats an example: `loss`, what is minimised; the bound itself, `elbo` or `iwlb`;
+    `reconstruction`, E_q log p(x|z); and `kl`; the last three are averages weighted by
+    `sample_weight`. Noise is keyed by (seed, step, row), so a result does not depend on
+    how it is computed; `evaluate` keys by the example's position, so the same data gives
+    the same bound whatever the batch size.
+
+    Args:
+        encoder: a Keras model from x to a distribution over z, one that ends in a layer of
+            `tfgen.layers`.
+        decoder: a Keras model from z `[N, *latent]` to a distribution over x.
+        prior: p(z), a `tfd.Distribution` or a Keras layer which, called without
+            arguments, returns one and whose weights are trained; N(0, I) by default.
+        **kwargs: `keras.Model`'s.
+
+    Raises:
+        TypeError: if the encoder or the decoder is no Keras model, returns no
+            distribution, or if the prior is no distribution.
+        ValueError: if the latent sizes of encoder, prior and decoder don't agree.
+
+    Example:
+
+    >>> encoder = keras.Sequential([
+    ...     keras.layers.Input([64]),
+    ...     keras.layers.Dense(tfgen.layers.MultivariateNormalTriL.params_size(2)),
+    ...     tfgen.layers.MultivariateNormalTriL(2),
+    ... ])
+    >>> decoder = keras.Sequential([
+    ...     keras.layers.Input([2]),
+    ...     keras.layers.Dense(tfgen.layers.IndependentBernoulli.params_size([64])),
+    ...     tfgen.layers.IndependentBernoulli([64]),
+    ... ])
+    >>> vae = VAE(encoder, decoder)
+    >>> vae.compile("adam", "elbo")
+    >>> history = vae.fit(np.zeros([8, 64]), verbose=0)
+    >>> sorted(history.history)
+    ['elbo', 'kl', 'loss', 'reconstruction']
+    >>> vae.sample(3, seed=0).shape.as_list()
+    [3, 64]
+
+    Source: Kingma, Welling. Auto-encoding variational Bayes. arXiv 1312.6114.
+    """
+
+    default_loss = "elbo"
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        prior: tfd.Distribution | keras.layers.Layer | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        for name, part in (("encoder", encoder), ("decoder", decoder)):
+            if not isinstance(part, keras.layers.Layer):
+                raise TypeError(
+                    f"`{name}` must be a Keras model that ends in a distribution layer; "
+                    f"received {part!r} of type {type(part).__name__}."
+                )
+        if prior is not None and not isinstance(
+            prior, tfd.Distribution | keras.layers.Layer
+        ):
+            raise TypeError(
+                "`prior` must be a `tfd.Distribution` or a Keras layer that returns one; "
+                f"received {prior!r} of type {type(prior).__name__}."
+            )
+        if isinstance(prior, tfd.Distribution) and prior.trainable_variables:
+            raise TypeError(
+                "`prior` must be a Keras layer to be trained; received a "
+                f"{type(prior).__name__} with {len(prior.trainable_variables)} "
+                "`tf.Variable`s, which no Keras optimizer would update. Use a prior layer, "
+                "or a distribution of constants."
+            )
+        self.encoder = encoder
+        self.decoder = decoder
+        self._prior = prior
+        self._given_prior = prior
+        self.seed_generator = keras.random.SeedGenerator()
+        self._noise_seed = self._counter("noise_seed", random.fresh_seed())
+        self._train_step_number = self._counter("train_step", 0)
+        self._test_row = self._counter("test_row", 0)
+        self._objective: _Objective | None = None
+        self._functions: dict[str, Callable] = {}
+        if getattr(encoder, "built", False) and _input_shape(encoder) is not None:
+            self.build(_input_shape(encoder))
+
+    def _counter(self, name: str, value: int) -> keras.Variable:
+        return self.add_weight(
+            shape=(),
+            dtype="int64",
+            initializer=keras.initializers.Constant(value),
+            trainable=False,
+            aggregation="only_first_replica",
+            name=name,
+        )
+
+    # Structure.
+
+    def build(self, input_shape: Any) -> None:
+        """Builds encoder and decoder, and checks that their distributions agree."""
+        if self.built:
+            return
+        with tf.init_scope():
+            self._check_structure(input_shape)
+        self.built = True
+
+    def _check_structure(self, input_shape: Any) -> None:
+        posterior = self.encoder(checks.zeros(input_shape, _input_dtype(self.encoder)))
+        _check_distribution(posterior, "encoder", "MultivariateNormalTriL(latent_dim)")
+        latent = posterior.event_shape
+        if self._prior is None:
+            zeros = tf.zeros(latent, posterior.dtype)
+            if latent.rank == 1:
+                self._prior = tfd.MultivariateNormalDiag(zeros, tf.ones_like(zeros))
+            else:
+                self._prior = tfd.Independent(tfd.Normal(zeros, 1.0), latent.rank)
+        prior = self.prior
+        if not isinstance(prior, tfd.Distribution):
+            raise TypeError(
+                "`prior` must return a distribution when it is called without arguments; "
+                f"received {prior!r} from {self._prior!r}."
+            )
+        if prior.batch_shape.rank != 0 or prior.event_shape != latent:
+            raise ValueError(
+                "`prior` must be one distribution over the encoder's latent space, of batch "
+                f"shape () and event shape {tuple(latent)}; received batch shape "
+                f"{tuple(prior.batch_shape)} and event shape {tuple(prior.event_shape)}. "
+                f"Give both the same latent size{_independent_hint(prior)}."
+            )
+        self.latent_shape = tuple(latent)
+        accepted = _input_shape(self.decoder)
+        if accepted is not None and tuple(accepted[1:]) != self.latent_shape:
+            raise ValueError(
+                "`decoder` must take the encoder's latent size: the encoder's posterior is "
+                f"over {self.latent_shape}; received a decoder of input shape "
+                f"{tuple(accepted)}. Give both the same latent size."
+            )
+        likelihood = self.decoder(tf.zeros([1, *self.latent_shape], posterior.dtype))
+        _check_distribution(likelihood, "decoder", "IndependentBernoulli(event_shape)")
+        self.event_shape = tuple(likelihood.event_shape)
+        self._likelihood_layer = lambda: getattr(likelihood, "layer", None)
+        self._input_shape_structure = input_shape
+        if isinstance(self._prior, keras.layers.Layer) or self._given_prior is not None:
+            return
+
+    @property
+    def prior(self) -> tfd.Distribution:
+        """The distribution p(z), of batch shape `[]`."""
+        if self._prior is None:
+            raise ValueError(
+                "`prior` is N(0, I) over the encoder's latent space, which is known when the "
+                "model is built; received none so far. Call the model on data, or "
+                "`build(input_shape)`."
+            )
+        if isinstance(self._prior, keras.layers.Layer):
+            return self._prior()
+        return self._prior
+
+    def get_config(self) -> dict[str, Any]:
+        """Encoder, decoder and prior, as Keras serialises them."""
+        prior = self._given_prior
+        if isinstance(prior, keras.layers.Layer):
+            prior = keras.saving.serialize_keras_object(prior)
+        elif prior is not None:
+            prior = serialize_distribution(prior)
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "decoder": keras.saving.serialize_keras_object(self.decoder),
+            "prior": prior,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "VAE":
+        """The model that `get_config` described."""
+        config = dict(config)
+        for part in ("encoder", "decoder", "dtype"):
+            config[part] = keras.saving.deserialize_keras_object(
+                config[part], custom_objects=custom_objects
+            )
+        prior = config["prior"]
+        if prior is not None:
+            is_layer = "class_name" in prior
+            config["prior"] = (
+                keras.saving.deserialize_keras_object(prior, custom_objects=custom_objects)
+                if is_layer
+                else deserialize_distribution(prior)
+            )
+        return cls(**config)
+
+    # Training.
+
+    def compile(
+        self,
+        optimizer: Any = "adam",
+        loss: str | Bound | None = None,
+        metrics: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Configures training; arguments as `keras.Model.compile`'s.
+
+        Args:
+            optimizer: a Keras optimizer or its name.
+            loss: `"elbo"`, `"iwlb"`, or a bound of `tfgen.losses`; the class's default
+                unless given.
+            metrics: Keras metrics of y and the mean of p(x|z).
+            **kwargs: `run_eagerly`, `steps_per_execution`, `jit_compile`, ...
+
+        Raises:
+            ValueError: if `loss` is unknown or can't be estimated for the model's
+                distributions.
+            TypeError: if `loss` is neither a name nor a bound.
+        """
+        bound = get_bound(self.default_loss if loss is None else loss)
+        if self.built:
+            bound.check(self._example_posterior(), self.prior)
+        super().compile(optimizer=optimizer, metrics=metrics, **kwargs)
+        self._objective = _Objective(bound)
+        self._compile_arguments = {"metrics": metrics, **kwargs}
+
+    @property
+    def bound(self) -> Bound:
+        """The bound that the model was compiled with."""
+        if self._objective is None:
+            raise ValueError(
+                "`bound` is known when the model is compiled; call `compile(optimizer, loss)`."
+            )
+        return self._objective.bound
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """The arguments of `compile`, as Keras serialises them."""
+        if self._objective is None:
+            return {}
+        return {
+            **super().get_compile_config(),
+            "loss": keras.saving.serialize_keras_object(self._objective.bound),
+        }
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles the model as `get_compile_config` described."""
+        config = keras.saving.deserialize_keras_object(config)
+        config.pop("loss_weights", None)
+        self.compile(**config)
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The loss, the bound and its parts, and the metrics given to `compile`."""
+        own = self._objective.metrics if self._objective is not None else []
+        known = super().metrics
+        return [*known[:1], *own, *known[1:]]
+
+    def reset_metrics(self) -> None:
+        """Resets the metrics, and the row that `evaluate` counts from."""
+        super().reset_metrics()
+        self._test_row.assign(0)
+
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Trains the model; arguments and result as `keras.Model.fit`'s.
+
+        Args:
+            x: what the encoder sees: an array `[N, ...]`, a `tf.data.Dataset` of x, (x, y)
+                or (x, y, sample_weight), or whatever else Keras takes.
+            y: what the likelihood is of, `[N, *event]`; x unless given.
+            *args: as `keras.Model.fit`'s.
+            **kwargs: as `keras.Model.fit`'s.
+
+        Returns:
+            Keras's `History`.
+
+        Raises:
+            ValueError: if the data are empty, of the wrong shape, not finite, or outside
+                the likelihood's support.
+            TypeError: if they are not numeric.
+        """
+        call = inspect.signature(keras.Model.fit).bind(self, x, y, *args, **kwargs)
+        given = call.arguments
+        given["y"] = self._check_data(given["x"], given["y"], given.get("sample_weight"))
+        validation = given.get("validation_data")
+        if isinstance(validation, tuple | list) and len(validation) > 1:
+            val_x, val_y, val_weight = keras.utils.unpack_x_y_sample_weight(validation)
+            val_y = self._check_data(val_x, val_y, val_weight, prefix="validation ")
+            given["validation_data"] = (val_x, val_y, val_weight)
+        elif validation is not None:
+            self._check_data(validation, None, None, prefix="validation ")
+        return super().fit(*call.args[1:], **call.kwargs)
+
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """The bound on held-out data; arguments and result as `keras.Model.evaluate`'s."""
+        call = inspect.signature(keras.Model.evaluate).bind(self, x, y, *args, **kwargs)
+        given = call.arguments
+        given["y"] = self._check_data(given["x"], given["y"], given.get("sample_weight"))
+        return super().evaluate(*call.args[1:], **call.kwargs)
+
+    def _check_data(self, x: Any, y: Any, weight: Any, prefix: str = "") -> Any:
+        """Checks what can be checked before the first step; returns the y to use."""
+        if isinstance(x, tf.data.Dataset):
+            x_spec, y_spec, _ = keras.utils.unpack_x_y_sample_weight(x.element_spec)
+            self._build_for(keras.tree.map_structure(lambda spec: spec.shape, x_spec))
+            y_spec = x_spec if y_spec is None else y_spec
+            if isinstance(y_spec, tf.TensorSpec) and y_spec.shape.rank is not None:
+                self._check_observed_shape(
+                    tuple(y_spec.shape), f"{prefix}x", y_spec is x_spec
+                )
+            return y
+        if not _is_array(x):
+            return y
+        self._build_for(x.shape)
+        shape = tuple(self._input_shape_structure or ())[1:]
+        checks.check_array(x, f"{prefix}x", shape)
+        observed, name = (x, f"{prefix}x") if y is None else (y, f"{prefix}y")
+        if _is_array(observed):
+            self._check_observed_shape(tuple(observed.shape), name, y is None)
+            checks.check_array(observed, name)
+            layer = self._likelihood_layer()
+            if layer is not None:
+                layer.check_support(np.asarray(observed), name)
+        if weight is not None:
+            checks.check_weights(weight, len(x))
+            return x if y is None else y  # Keras drops weights where y is missing.
+        return y
+
+    def _check_observed_shape(self, shape: tuple, name: str, same: bool) -> None:
+        hint = (
+            "End the decoder in a distribution over the shape of x."
+            if same
+            else "`y` is what the likelihood is of, x unless given; labels are not used: "
+            "call `fit(x)`."
+        )
+        checks.check_event(shape, name, self.event_shape, hint)
+
+    def _build_for(self, shapes: Any) -> None:
+        if not self.built:
+            shapes = keras.tree.map_shape_structure(
+                lambda shape: (None, *tuple(shape)[1:]), shapes
+            )
+            self.build(shapes)
+            if self._objective is not None:
+                self._objective.bound.check(self._example_posterior(), self.prior)
+
+    def _example_posterior(self) -> tfd.Distribution:
+        zeros = checks.zeros(self._input_shape_structure, _input_dtype(self.encoder))
+        return self.encoder(zeros)
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """One step on a batch; see `keras.Model.train_step`."""
+        x, y, weight = self._unpack(data)
+        step = self._train_step_number.value
+        stream = random.fold_in(random.key(self._noise_seed.value), _TRAIN)
+        key = random.row_keys(stream, step, _rows(x))
+        with tf.GradientTape() as tape:
+            evaluation = self._evaluate(x, y, key, training=True)
+            loss = self._total_loss(evaluation, weight)
+            scaled = self.optimizer.scale_loss(loss)
+        variables = self.trainable_weights
+        gradients = tape.gradient(scaled, variables)
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        self._train_step_number.assign(step + 1)
+        return self._update_metrics(loss, evaluation, x, y, weight)
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """The bound at a batch; see `keras.Model.test_step`."""
+        x, y, weight = self._unpack(data)
+        rows = _rows(x)
+        first = self._test_row.value
+        stream = random.fold_in(random.key(self._noise_seed.value), _TEST)
+        key = random.row_keys(stream, 0, first + tf.cast(rows, tf.int64))
+        evaluation = self._evaluate(x, y, key, training=False)
+        loss = self._total_loss(evaluation, weight)
+        self._test_row.assign(first + tf.cast(tf.shape(rows)[0], tf.int64))
+        return self._update_metrics(loss, evaluation, x, y, weight)
+
+    def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+        x = keras.tree.map_structure(_as_float, x)
+        y = x if y is None else y
+        if weight is not None:
+            weight = tf.cast(weight, keras.backend.floatx())
+        return x, y, weight
+
+    def _evaluate(self, x: Any, y: Any, key: tf.Tensor, training: bool) -> Evaluation:
+        posterior = self.encoder(x, training=training)
+
+        def log_likelihood(z: tf.Tensor) -> tf.Tensor:
+            return self._log_likelihood(y, z, training)
+
+        return self.bound.evaluate(posterior, self.prior, log_likelihood, key)
+
+    def _total_loss(self, evaluation: Evaluation, weight: Any) -> tf.Tensor:
+        per_example = -evaluation.objective
+        if weight is not None:
+            per_example *= tf.cast(weight, per_example.dtype)
+        return tf.add_n([tf.reduce_mean(per_example), *self.losses])
+
+    def _update_metrics(
+        self, loss: tf.Tensor, evaluation: Evaluation, x: Any, y: Any, weight: Any
+    ) -> dict[str, tf.Tensor]:
+        assert self._objective is not None
+        batch_size = tf.shape(evaluation.bound)[0]
+        self.metrics[0].update_state(loss, sample_weight=batch_size)
+        self._objective.update(evaluation, weight)
+        if self._compile_arguments["metrics"]:
+            likelihood = self._reconstruct(x, random.row_keys(0, 0, _rows(x)))
+            return self.compute_metrics(x, y, likelihood.mean(), sample_weight=weight)
+        return self.get_metrics_result()
+
+    def _log_likelihood(self, y: Any, z: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """log p(y_b | z_kb), `[K, B]`, for z `[K, B, *latent]`."""
+        shape = tf.shape(z)[:2]
+        flat = tf.reshape(z, tf.concat([[-1], tf.shape(z)[2:]], axis=0))
+        flat = tf.ensure_shape(flat, [None, *z.shape[2:]])
+        likelihood = self.decoder(flat, training=training)
+        y = tf.cast(y, likelihood.dtype)
+        if isinstance(likelihood, TensorDistribution):
+            raw = likelihood.raw_parameters
+            unflat = tf.reshape(raw, tf.concat([shape, tf.shape(raw)[1:]], axis=0))
+            unflat = tf.ensure_shape(unflat, [*z.shape[:2], *raw.shape[1:]])
+            return likelihood.rebuild(unflat).log_prob(y)
+        tiled = tf.broadcast_to(y, tf.concat([shape, tf.shape(y)[1:]], axis=0))
+        tiled = tf.reshape(tiled, tf.concat([[-1], tf.shape(y)[1:]], axis=0))
+        return tf.reshape(likelihood.log_prob(tiled), shape)
+
+    def summary(self, *args: Any, **kwargs: Any) -> None:
+        """Keras's summary, and a line on how the bound is computed."""
+        super().summary(*args, **kwargs)
+        if self._objective is not None and self.built:
+            text = self.bound.describe(self._example_posterior(), self.prior)
+            kwargs.get("print_fn", print)(f" Objective: {text}")
+
+    # Use.
+
+    def call(self, x: Any, training: bool = False) -> tfd.Distribution:
+        """p(x|z) for one z drawn from q(z|x)."""
+        posterior = self.encoder(keras.tree.map_structure(_as_float, x), training=training)
+        z = sample(_unwrap(posterior), self._keys(None, tf.shape(_first(x))[0]))
+        return self.decoder(z, training=training)
+
+    def compute_output_spec(self, x: Any, training: bool = False) -> keras.KerasTensor:
+        """A `KerasTensor` of the shape of x."""
+        if not self.built:
+            self.build(keras.tree.map_structure(lambda t: t.shape, x))
+        batch = _first(x).shape[0]
+        return keras.KerasTensor((batch, *self.event_shape), dtype=self.variable_dtype)
+
+    def predict_step(self, data: Any) -> tf.Tensor:
+        """The mean of p(x|z) for one z drawn from q(z|x)."""
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return self(x, training=False).mean()
+
+    def encode(self, x: Any) -> tfd.Distribution:
+        """The posterior q(z|x), of batch shape `[B]`.
+
+        Args:
+            x: `[B, ...]`.
+        """
+        return self.encoder(keras.tree.map_structure(_as_float, x), training=False)
+
+    def decode(self, z: Any) -> tfd.Distribution:
+        """The likelihood p(x|z), of batch shape `[B]`.
+
+        Args:
+            z: `[B, *latent]`.
+        """
+        return self.decoder(_as_float(z), training=False)
+
+    def sample(self, num_samples: int | None = None, seed: Any = None) -> tf.Tensor:
+        """Draws from p(x): z from the prior, x from p(x|z).
+
+        `sample(n, seed=s)` gives row i the key (s, step 0, row i); `sample(seed=[...])`
+        draws one sample a seed, which depends on that seed alone, and is what a served
+        model gives for it.
+
+        Args:
+            num_samples: how many; left out where `seed` is a vector.
+            seed: an integer, a vector of integers, or `None` for fresh numbers.
+
+        Returns:
+            `[num_samples, *event]`.
+
+        Raises:
+            ValueError: if both or neither of `num_samples` and a vector `seed` are given.
+            TypeError: if one is not of an integer type.
+        """
+        return self._compiled(self._sample_by_key)(self._sample_keys(num_samples, seed))[0]
+
+    def _sample_keys(self, num_samples: int | None, seed: Any) -> tf.Tensor:
+        self._require_built("sample")
+        if seed is not None and np.ndim(seed) > 0:
+            checks.check_seeds(seed)
+            if num_samples is not None and num_samples != len(seed):
+                raise ValueError(
+                    "`num_samples` must be left out where `seed` holds one seed a sample; "
+                    f"received num_samples={num_samples} and {len(seed)} seeds."
+                )
+            return random.row_keys(seed, 0, 0)
+        if num_samples is None:
+            raise ValueError(
+                "`num_samples` must be given unless `seed` holds one seed a sample; received "
+                f"num_samples=None and seed={seed!r}. Try `sample(16)`."
+            )
+        return self._keys(seed, checks.positive_integer(num_samples, "num_samples"))
+
+    def _sample_by_key(self, keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """A draw of x, and the mean of p(x|z), for each key `[B, 2]`."""
+        z = sample(_unwrap(self.prior), random.fold_in(keys, _LATENT))
+        likelihood = self.decoder(z, training=False)
+        draws = sample(_unwrap(likelihood), random.fold_in(keys, _OBSERVED))
+        return draws, likelihood.mean()
+
+    def reconstruct(self, x: Any, seed: Any = None) -> tf.Tensor:
+        """The mean of p(x|z) for one z drawn from q(z|x) an example.
+
+        Args:
+            x: `[B, ...]`.
+            seed: an integer, or `None` for fresh numbers.
+
+        Returns:
+            `[B, *event]`.
+        """
+        x = self._prepare(x)
+        return self._reconstruct(x, self._keys(seed, _first(x).shape[0])).mean()
+
+    def _reconstruct(self, x: Any, keys: tf.Tensor) -> tfd.Distribution:
+        posterior = self.encoder(x, training=False)
+        z = sample(_unwrap(posterior), random.fold_in(keys, _LATENT))
+        return self.decoder(z, training=False)
+
+    def log_weights(self, x: Any, num_samples: int, seed: Any = None) -> tf.Tensor:
+        """log w = log p(x|z) + log p(z) - log q(z|x), z drawn from q(z|x).
+
+        Args:
+            x: `[B, ...]`.
+            num_samples: K.
+            seed: an integer, or `None` for fresh numbers. Row b is keyed by (seed, b).
+
+        Returns:
+            `[K, B]`, in nats.
+        """
+        num_samples = checks.positive_integer(num_samples, "num_samples")
+        x = self._prepare(x)
+        keys = self._keys(seed, _first(x).shape[0])
+        return self._log_weights(x, keys, num_samples, 0).total
+
+    def _log_weights(
+        self, x: Any, keys: tf.Tensor, num_samples: Any, first_sample: Any
+    ) -> LogWeights:
+        posterior = _unwrap(self.encoder(x, training=False))
+        z, log_posterior = sample_and_log_prob(posterior, keys, num_samples, first_sample)
+        return LogWeights(self._log_likelihood(x, z), self.prior.log_prob(z), log_posterior)
+
+    def log_prob(self, x: Any, num_samples: int = 5000, seed: Any = None) -> tf.Tensor:
+        """log p(x), estimated by importance sampling: L_K on `num_samples` samples.
+
+        It is a lower bound in expectation, and tends to log p(x) as `num_samples` grows.
+        `tfgen.evaluation.log_likelihood` gives standard errors too. Memory is bounded:
+        examples and samples are taken in chunks.
+
+        Args:
+            x: `[B, ...]`.
+            num_samples: K.
+            seed: an integer, or `None` for fresh numbers.
+
+        Returns:
+            `[B]`, in nats.
+        """
+        sums, _ = self._log_weight_sums(x, num_samples, seed)
+        return sums - tf.math.log(tf.cast(num_samples, sums.dtype))
+
+    def _log_weight_sums(
+        self, x: Any, num_samples: int, seed: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """log sum_k w and log sum_k w^2, each `[B]`, over chunks of samples and rows."""
+        num_samples = checks.positive_integer(num_samples, "num_samples")
+        x = self._prepare(x)
+        count = int(_first(x).shape[0])
+        keys = self._keys(seed, count)
+        width = max(
+            int(np.prod(self.event_shape)), int(np.prod(self.latent_shape)) ** 2, 256
+        )
+        samples = min(num_samples, max(1, _CHUNK_NUMBERS // width))
+        rows = max(1, _CHUNK_NUMBERS // (width * samples))
+        sums = []
+        for start in range(0, count, rows):
+            part = keras.tree.map_structure(lambda t, a=start: t[a : a + rows], x)
+            sums.append(
+                self._chunked_sums(part, keys[start : start + rows], num_samples, samples)
+            )
+        first, second = zip(*sums, strict=True)
+        return tf.concat(first, axis=0), tf.concat(second, axis=0)
+
+    def _chunked_sums(
+        self, x: Any, keys: tf.Tensor, num_samples: int, chunk: int
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        function = self._compiled(self._partial_sums, static=("num_samples",))
+        parts = []
+        for start in range(0, num_samples, chunk):
+            size = min(chunk, num_samples - start)
+            parts.append(function(x, keys, tf.constant(start), num_samples=size))
+        first, second = zip(*parts, strict=True)
+        return (
+            tf.reduce_logsumexp(tf.stack(first), axis=0),
+            tf.reduce_logsumexp(tf.stack(second), axis=0),
+        )
+
+    def _partial_sums(
+        self, x: Any, keys: tf.Tensor, first_sample: tf.Tensor, num_samples: int
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        log_weights = self._log_weights(x, keys, num_samples, first_sample).total
+        return (
+            tf.reduce_logsumexp(log_weights, axis=0),
+            tf.reduce_logsumexp(2.0 * log_weights, axis=0),
+        )
+
+    # Helpers.
+
+    def _compiled(self, function: Callable, static: Sequence[str] = ()) -> Callable:
+        """`function` as a graph, traced once for a shape and kept."""
+        name = function.__name__
+        if name not in self._functions:
+            self._functions[name] = tf.function(
+                function, autograph=False, reduce_retracing=not static
+            )
+        return self._functions[name]
+
+    def _prepare(self, x: Any) -> Any:
+        x = keras.tree.map_structure(lambda t: _as_float(tf.convert_to_tensor(t)), x)
+        self._build_for(keras.tree.map_structure(lambda t: t.shape, x))
+        checks.check_event(
+            tuple(_first(x).shape),
+            "x",
+            tuple(_first_shape(self._input_shape_structure))[1:],
+        )
+        return x
+
+    def _require_built(self, verb: str) -> None:
+        if not self.built:
+            raise ValueError(
+                f"`{verb}` needs a model that was built; received one whose input shape is "
+                "unknown. Call `fit`, or `build(input_shape)`, first."
+            )
+
+    def _keys(self, seed: Any, count: Any) -> tf.Tensor:
+        """Keys of rows 0, 1, ..., `[count, 2]`; fresh ones where `seed` is `None`."""
+        if seed is None:
+            state = tf.cast(self.seed_generator.next(), tf.int64)
+            seed, step = state[0], state[1]
+        else:
+            step = tf.constant(0, tf.int64)
+        return random.row_keys(seed, step, tf.range(count))
+
+
+@_register
+class IWAE(VAE):
+    """An importance-weighted autoencoder: a `VAE` trained by the IWLB unless told otherwise.
+
+    Its default loss is `tfgen.losses.IWLB()`, of 5 samples; arguments as `VAE`'s.
+
+    Source: Burda, Grosse, Salakhutdinov. Importance weighted autoencoders.
+    arXiv 1509.00519.
+    """
+
+    default_loss = "iwlb"
+
+
+class _Objective:
+    """A bound and the metrics it is logged by."""
+
+    def __init__(self, bound: Bound) -> None:
+        self.bound = bound
+        self.metrics = [
+            keras.metrics.Mean(name=name) for name in (bound.label, "reconstruction", "kl")
+        ]
+
+    def update(self, evaluation: Evaluation, weight: Any) -> None:
+        values = (evaluation.bound, evaluation.reconstruction, evaluation.kl)
+        for metric, value in zip(self.metrics, values, strict=True):
+            metric.update_state(value, sample_weight=weight)
+
+
+def _check_distribution(value: Any, part: str, example: str) -> None:
+    if not isinstance(value, tfd.Distribution):
+        raise TypeError(
+            f"`{part}` must end in a distribution; received {type(value).__name__} of shape "
+            f"{getattr(value, 'shape', None)}. End it in a layer such as "
+            f"`tfgen.layers.{example}`."
+        )
+    if value.batch_shape.rank != 1:
+        raise ValueError(
+            f"`{part}` must return one distribution an example, of batch shape (N,); received "
+            f"batch shape {tuple(value.batch_shape)} and event shape "
+            f"{tuple(value.event_shape)} for one example{_independent_hint(value)}."
+        )
+
+
+def _independent_hint(distribution: tfd.Distribution) -> str:
+    if distribution.batch_shape.rank and not distribution.event_shape.rank:
+        return ". Wrap it in `tfd.Independent`, or use a layer that does"
+    return ""
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray) or tf.is_tensor(value)
+
+
+def _first(x: Any) -> Any:
+    return keras.tree.flatten(x)[0]
+
+
+def _first_shape(shapes: Any) -> tuple:
+    found: list[tuple] = []
+    keras.tree.map_shape_structure(found.append, shapes)
+    return found[0]
+
+
+def _rows(x: Any) -> tf.Tensor:
+    return tf.range(tf.shape(_first(x))[0])
+
+
+def _as_float(value: Any) -> tf.Tensor:
+    value = tf.convert_to_tensor(value)
+    if value.dtype.is_floating:
+        return value
+    return tf.cast(value, keras.backend.floatx())
+
+
+def _unwrap(distribution: tfd.Distribution) -> tfd.Distribution:
+    return getattr(distribution, "tensor_distribution", distribution)
+
+
+def _input_shape(model: keras.layers.Layer) -> Any:
+    """The input shape of a functional or Sequential model, `None` where it is unknown."""
+    try:
+        return model.input_shape
+    except (AttributeError, ValueError):
+        return None
+
+
+def _input_dtype(model: keras.layers.Layer) -> str:
+    inputs = getattr(model, "inputs", None)
+    return inputs[0].dtype if inputs else keras.backend.floatx()
