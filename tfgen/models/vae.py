@@ -21,6 +21,7 @@ from tfgen.losses.bounds import Evaluation
 from tfgen.models import checks, parts
 from tfgen.models.importance import log_weight_sums
 from tfgen.models.signatures import vae_signatures
+from tfgen.training import FusedModel
 
 tfd = tfp.distributions
 
@@ -34,7 +35,7 @@ _LATENT, _OBSERVED = 0, 1
 
 
 @_register
-class VAE(keras.Model):
+class VAE(FusedModel):
     """A variational autoencoder: p(x) = integral p(x|z) p(z) dz, with posterior q(z|x).
 
     Three distributions: the encoder ends in q(z|x), the decoder in p(x|z), and the prior
@@ -208,7 +209,8 @@ class VAE(keras.Model):
             loss: `"elbo"`, `"iwlb"`, or a bound of `tfgen.losses`; the class's default
                 unless given.
             metrics: Keras metrics of y and the mean of p(x|z).
-            **kwargs: `run_eagerly`, `steps_per_execution`, `jit_compile`, ...
+            **kwargs: `run_eagerly`, `steps_per_execution`, `jit_compile`, ...; the last two
+                are `"auto"` by default, see `tfgen.training.FusedModel.compile`.
 
         Raises:
             ValueError: if `loss` is unknown or can't be estimated for the model's
