@@ -7,8 +7,8 @@ from setuptools import find_packages, setup
 
 ROOT = pathlib.Path(__file__).parent
 
-# From the oldest release that the test suite was seen to pass with, to the newest: to its
-# minor version for TensorFlow and Keras, to its major version for the others.
+# From the oldest release that the test suite was seen to pass with, to the newest:
+# to its minor version for TensorFlow and Keras, to its major version for the others.
 REQUIRES = [
     "absl-py>=2.1,<3",
     "keras>=3.12,<3.16",
