@@ -33,7 +33,7 @@ $(VENV)/examples.stamp $(VENV)/test.stamp: $(VENV)/%.stamp: setup.py
 	@touch $@
 
 demo: $(VENV)/examples.stamp
-	$(RUN) examples/train_vae.py --output_dir=out/demo --export_dir=out/demo/model
+	$(RUN) examples/train_vae.py --output_dir=out/demo --export_dir=out/demo/digits
 
 test: $(VENV)/test.stamp
 	$(RUN) -m pytest -n $(WORKERS) -m "not slow"
