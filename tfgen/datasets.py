@@ -250,9 +250,7 @@ def ring_of_gaussians(
     return _draw(ring_distribution(num_modes, radius, stddev), num_samples, seed)
 
 
-def two_gaussians_distribution(
-    loc: float = 2.0, stddev: float = 0.5
-) -> tfd.Distribution:
+def two_gaussians_distribution(loc: float = 2.0, stddev: float = 0.5) -> tfd.Distribution:
     """Two equal Gaussians on a line: does one Gaussian cover both, or pick one?
 
     p(x) = 1/2 N(x; -loc, stddev^2) + 1/2 N(x; loc, stddev^2)

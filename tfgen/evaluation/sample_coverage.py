@@ -105,13 +105,9 @@ def density_coverage(
 
 def _checked(real, generated, num_neighbors):
     if isinstance(num_neighbors, bool) or num_neighbors != int(num_neighbors):
-        raise TypeError(
-            f"`num_neighbors` must be an integer; received {num_neighbors}."
-        )
+        raise TypeError(f"`num_neighbors` must be an integer; received {num_neighbors}.")
     if num_neighbors < 1:
-        raise ValueError(
-            f"`num_neighbors` must be at least 1; received {num_neighbors}."
-        )
+        raise ValueError(f"`num_neighbors` must be at least 1; received {num_neighbors}.")
     real, generated = as_features(
         real,
         generated,

@@ -49,8 +49,7 @@ def as_features(
     for name, x in sets.items():
         if len(x) < minimum:
             raise ValueError(
-                f"`{name}` must hold at least {minimum} samples: {why}; "
-                f"received {len(x)}."
+                f"`{name}` must hold at least {minimum} samples: {why}; received {len(x)}."
             )
     return real, generated
 

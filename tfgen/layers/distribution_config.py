@@ -83,8 +83,8 @@ def _serialize(value: Any, name: str) -> Any:
             }
             return {label: cls.__name__.lstrip("_"), "parameters": parameters}
     raise ValueError(
-        f"`{name}` must be made of numbers, arrays and classes of TFP to be saved; received "
-        f"{value!r}. Use a layer with `get_config` instead."
+        f"`{name}` must be made of numbers, arrays and classes of TFP to be saved; "
+        f"received {value!r}. Use a layer with `get_config` instead."
     )
 
 

@@ -141,8 +141,7 @@ class GeneratorObjective(GANLoss):
     def __init__(self, f: Callable[[tf.Tensor], tf.Tensor]):
         if not callable(f):
             raise TypeError(
-                "`f` must be a function of the logits, [batch] -> [batch]; "
-                f"received {f!r}."
+                f"`f` must be a function of the logits, [batch] -> [batch]; received {f!r}."
             )
         self.f = f
 

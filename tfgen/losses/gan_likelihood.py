@@ -45,9 +45,7 @@ class MaximumLikelihood(GANLoss):
 
     def __init__(self, normalize: bool = False):
         if not isinstance(normalize, bool):
-            raise TypeError(
-                f"`normalize` must be True or False; received {normalize!r}."
-            )
+            raise TypeError(f"`normalize` must be True or False; received {normalize!r}.")
         self.normalize = normalize
         self.can_overflow = not normalize
 

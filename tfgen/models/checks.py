@@ -1,14 +1,9 @@
 """What a user can get wrong about a latent-variable model, found before any work."""
 
-from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
-
-tfd = tfp.distributions
 
 __all__ = [
     "check_array",
@@ -88,7 +83,8 @@ def check_event(shape: tuple, name: str, event_shape: tuple, hint: str = "") -> 
     if not fits:
         needed_text = ", ".join(["N", *("any" if n is None else str(n) for n in needed)])
         raise ValueError(
-            f"`{name}` must have shape ({needed_text}); received {tuple(shape)}. {hint}".strip()
+            f"`{name}` must have shape ({needed_text}); received {tuple(shape)}. "
+            f"{hint or 'Reshape it.'}"
         )
 
 
@@ -105,10 +101,3 @@ def check_weights(weights: Any, count: int) -> None:
             "`sample_weight` must be finite and at least 0; received values from "
             f"{values.min():g} to {values.max():g}."
         )
-
-
-def zeros(shapes: Any, dtype: Callable[[int], str] | str = "float32") -> Any:
-    """One example of zeros for Keras's (nested) shapes, whose first dimension is free."""
-    return keras.tree.map_shape_structure(
-        lambda shape: tf.zeros([1, *(size or 1 for size in shape[1:])], dtype), shapes
-    )

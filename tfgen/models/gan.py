@@ -437,9 +437,7 @@ class GAN(keras.Model):
             total = tf.reduce_logsumexp(logits)
             log_ess = 2.0 * total - tf.reduce_logsumexp(2.0 * logits)
             count = log_count(logits)
-            self._track(
-                size, mean_ratio=tf.exp(total - count), ess=tf.exp(log_ess - count)
-            )
+            self._track(size, mean_ratio=tf.exp(total - count), ess=tf.exp(log_ess - count))
             self.largest_share.update_state(
                 tf.exp(tf.reduce_max(logits) - total), sample_weight=size
             )

@@ -41,8 +41,7 @@ def check_networks(
     )
     if not isinstance(sample, keras.KerasTensor):
         raise ValueError(
-            "`generator` must have one output, the samples; received "
-            f"{_describe(sample)}."
+            f"`generator` must have one output, the samples; received {_describe(sample)}."
         )
     shape = tuple(sample.shape)[1:]
     logits = _symbolic_output(

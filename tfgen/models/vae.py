@@ -1,7 +1,7 @@
 """Variational and importance-weighted autoencoders."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -17,7 +17,8 @@ from tfgen.layers.distribution_config import (
 )
 from tfgen.losses import Bound, LogWeights, get_bound
 from tfgen.losses.bounds import Evaluation
-from tfgen.models import checks
+from tfgen.models import checks, parts
+from tfgen.models.importance import log_weight_sums
 
 tfd = tfp.distributions
 
@@ -28,9 +29,6 @@ _register = keras.saving.register_keras_serializable("tfgen")
 # What a key is folded with, so that no two kinds of noise share numbers.
 _TRAIN, _TEST = 0, 1
 _LATENT, _OBSERVED = 0, 1
-
-# Numbers in a block of `log_prob`'s largest intermediate: 64 MB of float32.
-_CHUNK_NUMBERS = 2**24
 
 
 @_register
@@ -63,8 +61,7 @@ class VAE(keras.Model):
             distribution, or if the prior is no distribution.
         ValueError: if the latent sizes of encoder, prior and decoder don't agree.
 
-    Example:
-
+    >>> import keras, tfgen
     >>> encoder = keras.Sequential([
     ...     keras.layers.Input([64]),
     ...     keras.layers.Dense(tfgen.layers.MultivariateNormalTriL.params_size(2)),
@@ -96,38 +93,20 @@ class VAE(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for name, part in (("encoder", encoder), ("decoder", decoder)):
-            if not isinstance(part, keras.layers.Layer):
-                raise TypeError(
-                    f"`{name}` must be a Keras model that ends in a distribution layer; "
-                    f"received {part!r} of type {type(part).__name__}."
-                )
-        if prior is not None and not isinstance(
-            prior, tfd.Distribution | keras.layers.Layer
-        ):
-            raise TypeError(
-                "`prior` must be a `tfd.Distribution` or a Keras layer that returns one; "
-                f"received {prior!r} of type {type(prior).__name__}."
-            )
-        if isinstance(prior, tfd.Distribution) and prior.trainable_variables:
-            raise TypeError(
-                "`prior` must be a Keras layer to be trained; received a "
-                f"{type(prior).__name__} with {len(prior.trainable_variables)} "
-                "`tf.Variable`s, which no Keras optimizer would update. Use a prior layer, "
-                "or a distribution of constants."
-            )
+        parts.check_parts(encoder, decoder, prior)
         self.encoder = encoder
         self.decoder = decoder
-        self._prior = prior
         self._given_prior = prior
+        self._prior = prior
+        self._structure: parts.Structure | None = None
         self.seed_generator = keras.random.SeedGenerator()
         self._noise_seed = self._counter("noise_seed", random.fresh_seed())
         self._train_step_number = self._counter("train_step", 0)
         self._test_row = self._counter("test_row", 0)
         self._objective: _Objective | None = None
         self._functions: dict[str, Callable] = {}
-        if getattr(encoder, "built", False) and _input_shape(encoder) is not None:
-            self.build(_input_shape(encoder))
+        if parts.known_input_shape(encoder) is not None:
+            self.build(parts.known_input_shape(encoder))
 
     def _counter(self, name: str, value: int) -> keras.Variable:
         return self.add_weight(
@@ -146,57 +125,33 @@ class VAE(keras.Model):
         if self.built:
             return
         with tf.init_scope():
-            self._check_structure(input_shape)
+            posterior = self.encoder(parts.example(self.encoder, input_shape))
+            parts.check_distribution(
+                posterior, "encoder", "MultivariateNormalTriL(latent_dim)"
+            )
+            if self._prior is None:
+                latent = tuple(posterior.event_shape)
+                self._prior = parts.standard_normal(latent, posterior.dtype)
+            self._structure = parts.examine(
+                posterior, self.prior, self.decoder, input_shape
+            )
         self.built = True
 
-    def _check_structure(self, input_shape: Any) -> None:
-        posterior = self.encoder(checks.zeros(input_shape, _input_dtype(self.encoder)))
-        _check_distribution(posterior, "encoder", "MultivariateNormalTriL(latent_dim)")
-        latent = posterior.event_shape
-        if self._prior is None:
-            zeros = tf.zeros(latent, posterior.dtype)
-            if latent.rank == 1:
-                self._prior = tfd.MultivariateNormalDiag(zeros, tf.ones_like(zeros))
-            else:
-                self._prior = tfd.Independent(tfd.Normal(zeros, 1.0), latent.rank)
-        prior = self.prior
-        if not isinstance(prior, tfd.Distribution):
-            raise TypeError(
-                "`prior` must return a distribution when it is called without arguments; "
-                f"received {prior!r} from {self._prior!r}."
-            )
-        if prior.batch_shape.rank != 0 or prior.event_shape != latent:
+    @property
+    def structure(self) -> parts.Structure:
+        """The shapes of x and z, known when the model is built."""
+        if self._structure is None:
             raise ValueError(
-                "`prior` must be one distribution over the encoder's latent space, of batch "
-                f"shape () and event shape {tuple(latent)}; received batch shape "
-                f"{tuple(prior.batch_shape)} and event shape {tuple(prior.event_shape)}. "
-                f"Give both the same latent size{_independent_hint(prior)}."
+                "the shapes of a model are known when it is built; received one whose "
+                "input shape is unknown. Call `fit`, or `build(input_shape)`, first."
             )
-        self.latent_shape = tuple(latent)
-        accepted = _input_shape(self.decoder)
-        if accepted is not None and tuple(accepted[1:]) != self.latent_shape:
-            raise ValueError(
-                "`decoder` must take the encoder's latent size: the encoder's posterior is "
-                f"over {self.latent_shape}; received a decoder of input shape "
-                f"{tuple(accepted)}. Give both the same latent size."
-            )
-        likelihood = self.decoder(tf.zeros([1, *self.latent_shape], posterior.dtype))
-        _check_distribution(likelihood, "decoder", "IndependentBernoulli(event_shape)")
-        self.event_shape = tuple(likelihood.event_shape)
-        self._likelihood_layer = lambda: getattr(likelihood, "layer", None)
-        self._input_shape_structure = input_shape
-        if isinstance(self._prior, keras.layers.Layer) or self._given_prior is not None:
-            return
+        return self._structure
 
     @property
     def prior(self) -> tfd.Distribution:
         """The distribution p(z), of batch shape `[]`."""
         if self._prior is None:
-            raise ValueError(
-                "`prior` is N(0, I) over the encoder's latent space, which is known when the "
-                "model is built; received none so far. Call the model on data, or "
-                "`build(input_shape)`."
-            )
+            self.structure  # noqa: B018 - raises: N(0, I) needs the latent shape
         if isinstance(self._prior, keras.layers.Layer):
             return self._prior()
         return self._prior
@@ -263,14 +218,15 @@ class VAE(keras.Model):
             bound.check(self._example_posterior(), self.prior)
         super().compile(optimizer=optimizer, metrics=metrics, **kwargs)
         self._objective = _Objective(bound)
-        self._compile_arguments = {"metrics": metrics, **kwargs}
+        self._has_metrics = metrics is not None
 
     @property
     def bound(self) -> Bound:
         """The bound that the model was compiled with."""
         if self._objective is None:
             raise ValueError(
-                "`bound` is known when the model is compiled; call `compile(optimizer, loss)`."
+                "`bound` is known when the model is compiled; call `compile(optimizer, "
+                "loss)` first."
             )
         return self._objective.bound
 
@@ -354,15 +310,12 @@ class VAE(keras.Model):
         if not _is_array(x):
             return y
         self._build_for(x.shape)
-        shape = tuple(self._input_shape_structure or ())[1:]
-        checks.check_array(x, f"{prefix}x", shape)
+        checks.check_array(x, f"{prefix}x", tuple(self.structure.input_shape)[1:])
         observed, name = (x, f"{prefix}x") if y is None else (y, f"{prefix}y")
         if _is_array(observed):
             self._check_observed_shape(tuple(observed.shape), name, y is None)
             checks.check_array(observed, name)
-            layer = self._likelihood_layer()
-            if layer is not None:
-                layer.check_support(np.asarray(observed), name)
+            self.structure.check_support(np.asarray(observed), name)
         if weight is not None:
             checks.check_weights(weight, len(x))
             return x if y is None else y  # Keras drops weights where y is missing.
@@ -375,7 +328,7 @@ class VAE(keras.Model):
             else "`y` is what the likelihood is of, x unless given; labels are not used: "
             "call `fit(x)`."
         )
-        checks.check_event(shape, name, self.event_shape, hint)
+        checks.check_event(shape, name, self.structure.event_shape, hint)
 
     def _build_for(self, shapes: Any) -> None:
         if not self.built:
@@ -387,8 +340,7 @@ class VAE(keras.Model):
                 self._objective.bound.check(self._example_posterior(), self.prior)
 
     def _example_posterior(self) -> tfd.Distribution:
-        zeros = checks.zeros(self._input_shape_structure, _input_dtype(self.encoder))
-        return self.encoder(zeros)
+        return self.encoder(parts.example(self.encoder, self.structure.input_shape))
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on a batch; see `keras.Model.train_step`."""
@@ -420,8 +372,8 @@ class VAE(keras.Model):
 
     def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        x = keras.tree.map_structure(_as_float, x)
         y = x if y is None else y
+        x = self._encoder_inputs(x)
         if weight is not None:
             weight = tf.cast(weight, keras.backend.floatx())
         return x, y, weight
@@ -447,7 +399,7 @@ class VAE(keras.Model):
         batch_size = tf.shape(evaluation.bound)[0]
         self.metrics[0].update_state(loss, sample_weight=batch_size)
         self._objective.update(evaluation, weight)
-        if self._compile_arguments["metrics"]:
+        if self._has_metrics:
             likelihood = self._reconstruct(x, random.row_keys(0, 0, _rows(x)))
             return self.compute_metrics(x, y, likelihood.mean(), sample_weight=weight)
         return self.get_metrics_result()
@@ -479,7 +431,7 @@ class VAE(keras.Model):
 
     def call(self, x: Any, training: bool = False) -> tfd.Distribution:
         """p(x|z) for one z drawn from q(z|x)."""
-        posterior = self.encoder(keras.tree.map_structure(_as_float, x), training=training)
+        posterior = self.encoder(self._encoder_inputs(x), training=training)
         z = sample(_unwrap(posterior), self._keys(None, tf.shape(_first(x))[0]))
         return self.decoder(z, training=training)
 
@@ -488,7 +440,9 @@ class VAE(keras.Model):
         if not self.built:
             self.build(keras.tree.map_structure(lambda t: t.shape, x))
         batch = _first(x).shape[0]
-        return keras.KerasTensor((batch, *self.event_shape), dtype=self.variable_dtype)
+        return keras.KerasTensor(
+            (batch, *self.structure.event_shape), dtype=self.variable_dtype
+        )
 
     def predict_step(self, data: Any) -> tf.Tensor:
         """The mean of p(x|z) for one z drawn from q(z|x)."""
@@ -501,7 +455,7 @@ class VAE(keras.Model):
         Args:
             x: `[B, ...]`.
         """
-        return self.encoder(keras.tree.map_structure(_as_float, x), training=False)
+        return self.encoder(self._encoder_inputs(x), training=False)
 
     def decode(self, z: Any) -> tfd.Distribution:
         """The likelihood p(x|z), of batch shape `[B]`.
@@ -509,7 +463,8 @@ class VAE(keras.Model):
         Args:
             z: `[B, *latent]`.
         """
-        return self.decoder(_as_float(z), training=False)
+        z = tf.cast(tf.convert_to_tensor(z), self.variable_dtype)
+        return self.decoder(z, training=False)
 
     def sample(self, num_samples: int | None = None, seed: Any = None) -> tf.Tensor:
         """Draws from p(x): z from the prior, x from p(x|z).
@@ -532,7 +487,7 @@ class VAE(keras.Model):
         return self._compiled(self._sample_by_key)(self._sample_keys(num_samples, seed))[0]
 
     def _sample_keys(self, num_samples: int | None, seed: Any) -> tf.Tensor:
-        self._require_built("sample")
+        self.structure  # noqa: B018 - raises where the model is not built
         if seed is not None and np.ndim(seed) > 0:
             checks.check_seeds(seed)
             if num_samples is not None and num_samples != len(seed):
@@ -543,8 +498,8 @@ class VAE(keras.Model):
             return random.row_keys(seed, 0, 0)
         if num_samples is None:
             raise ValueError(
-                "`num_samples` must be given unless `seed` holds one seed a sample; received "
-                f"num_samples=None and seed={seed!r}. Try `sample(16)`."
+                "`num_samples` must be given unless `seed` holds one seed a sample; "
+                f"received num_samples=None and seed={seed!r}. Try `sample(16)`."
             )
         return self._keys(seed, checks.positive_integer(num_samples, "num_samples"))
 
@@ -565,7 +520,7 @@ class VAE(keras.Model):
         Returns:
             `[B, *event]`.
         """
-        x = self._prepare(x)
+        x = self._encoder_inputs(x)
         return self._reconstruct(x, self._keys(seed, _first(x).shape[0])).mean()
 
     def _reconstruct(self, x: Any, keys: tf.Tensor) -> tfd.Distribution:
@@ -573,87 +528,71 @@ class VAE(keras.Model):
         z = sample(_unwrap(posterior), random.fold_in(keys, _LATENT))
         return self.decoder(z, training=False)
 
-    def log_weights(self, x: Any, num_samples: int, seed: Any = None) -> tf.Tensor:
-        """log w = log p(x|z) + log p(z) - log q(z|x), z drawn from q(z|x).
+    def log_weights(
+        self, x: Any, num_samples: int, seed: Any = None, y: Any = None
+    ) -> tf.Tensor:
+        """log w = log p(y|z) + log p(z) - log q(z|x), z drawn from q(z|x).
 
         Args:
-            x: `[B, ...]`.
+            x: `[B, ...]`, what the encoder sees.
             num_samples: K.
             seed: an integer, or `None` for fresh numbers. Row b is keyed by (seed, b).
+            y: `[B, *event]`, what the likelihood is of; x unless given.
 
         Returns:
             `[K, B]`, in nats.
         """
         num_samples = checks.positive_integer(num_samples, "num_samples")
-        x = self._prepare(x)
+        x, y = self._prepare(x, y)
         keys = self._keys(seed, _first(x).shape[0])
-        return self._log_weights(x, keys, num_samples, 0).total
+        return self._log_weights((x, y), keys, 0, num_samples).total
 
     def _log_weights(
-        self, x: Any, keys: tf.Tensor, num_samples: Any, first_sample: Any
+        self, data: Any, keys: tf.Tensor, first_sample: Any, num_samples: int
     ) -> LogWeights:
+        x, y = data
         posterior = _unwrap(self.encoder(x, training=False))
         z, log_posterior = sample_and_log_prob(posterior, keys, num_samples, first_sample)
-        return LogWeights(self._log_likelihood(x, z), self.prior.log_prob(z), log_posterior)
+        return LogWeights(self._log_likelihood(y, z), self.prior.log_prob(z), log_posterior)
 
-    def log_prob(self, x: Any, num_samples: int = 5000, seed: Any = None) -> tf.Tensor:
+    def log_prob(
+        self, x: Any, num_samples: int = 5000, seed: Any = None, y: Any = None
+    ) -> tf.Tensor:
         """log p(x), estimated by importance sampling: L_K on `num_samples` samples.
 
         It is a lower bound in expectation, and tends to log p(x) as `num_samples` grows.
         `tfgen.evaluation.log_likelihood` gives standard errors too. Memory is bounded:
-        examples and samples are taken in chunks.
+        examples and samples are taken in blocks.
 
         Args:
-            x: `[B, ...]`.
+            x: `[B, ...]`, what the encoder sees.
             num_samples: K.
             seed: an integer, or `None` for fresh numbers.
+            y: `[B, *event]`, what the likelihood is of; x unless given.
 
         Returns:
             `[B]`, in nats.
         """
-        sums, _ = self._log_weight_sums(x, num_samples, seed)
-        return sums - tf.math.log(tf.cast(num_samples, sums.dtype))
+        log_sum, _ = self._log_weight_sums(x, num_samples, seed, y)
+        return log_sum - tf.math.log(tf.cast(num_samples, log_sum.dtype))
 
     def _log_weight_sums(
-        self, x: Any, num_samples: int, seed: Any
+        self, x: Any, num_samples: int, seed: Any, y: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """log sum_k w and log sum_k w^2, each `[B]`, over chunks of samples and rows."""
+        """log sum_k w and log sum_k w^2, each `[B]`."""
         num_samples = checks.positive_integer(num_samples, "num_samples")
-        x = self._prepare(x)
-        count = int(_first(x).shape[0])
-        keys = self._keys(seed, count)
-        width = max(
-            int(np.prod(self.event_shape)), int(np.prod(self.latent_shape)) ** 2, 256
-        )
-        samples = min(num_samples, max(1, _CHUNK_NUMBERS // width))
-        rows = max(1, _CHUNK_NUMBERS // (width * samples))
-        sums = []
-        for start in range(0, count, rows):
-            part = keras.tree.map_structure(lambda t, a=start: t[a : a + rows], x)
-            sums.append(
-                self._chunked_sums(part, keys[start : start + rows], num_samples, samples)
-            )
-        first, second = zip(*sums, strict=True)
-        return tf.concat(first, axis=0), tf.concat(second, axis=0)
-
-    def _chunked_sums(
-        self, x: Any, keys: tf.Tensor, num_samples: int, chunk: int
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        function = self._compiled(self._partial_sums, static=("num_samples",))
-        parts = []
-        for start in range(0, num_samples, chunk):
-            size = min(chunk, num_samples - start)
-            parts.append(function(x, keys, tf.constant(start), num_samples=size))
-        first, second = zip(*parts, strict=True)
-        return (
-            tf.reduce_logsumexp(tf.stack(first), axis=0),
-            tf.reduce_logsumexp(tf.stack(second), axis=0),
+        x, y = self._prepare(x, y)
+        keys = self._keys(seed, _first(x).shape[0])
+        latent_size = int(np.prod(self.structure.latent_shape))
+        width = max(int(np.prod(self.structure.event_shape)), latent_size**2, 256)
+        return log_weight_sums(
+            self._compiled(self._block_sums), (x, y), keys, num_samples, width
         )
 
-    def _partial_sums(
-        self, x: Any, keys: tf.Tensor, first_sample: tf.Tensor, num_samples: int
+    def _block_sums(
+        self, data: Any, keys: tf.Tensor, first_sample: tf.Tensor, num_samples: int
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        log_weights = self._log_weights(x, keys, num_samples, first_sample).total
+        log_weights = self._log_weights(data, keys, first_sample, num_samples).total
         return (
             tf.reduce_logsumexp(log_weights, axis=0),
             tf.reduce_logsumexp(2.0 * log_weights, axis=0),
@@ -661,31 +600,37 @@ class VAE(keras.Model):
 
     # Helpers.
 
-    def _compiled(self, function: Callable, static: Sequence[str] = ()) -> Callable:
+    def _compiled(self, function: Callable) -> Callable:
         """`function` as a graph, traced once for a shape and kept."""
         name = function.__name__
         if name not in self._functions:
-            self._functions[name] = tf.function(
-                function, autograph=False, reduce_retracing=not static
-            )
+            self._functions[name] = tf.function(function, autograph=False)
         return self._functions[name]
 
-    def _prepare(self, x: Any) -> Any:
-        x = keras.tree.map_structure(lambda t: _as_float(tf.convert_to_tensor(t)), x)
-        self._build_for(keras.tree.map_structure(lambda t: t.shape, x))
-        checks.check_event(
-            tuple(_first(x).shape),
-            "x",
-            tuple(_first_shape(self._input_shape_structure))[1:],
-        )
-        return x
+    def _encoder_inputs(self, x: Any) -> Any:
+        """x as tensors of a type that the encoder takes."""
+        inputs = getattr(self.encoder, "inputs", None)
 
-    def _require_built(self, verb: str) -> None:
-        if not self.built:
-            raise ValueError(
-                f"`{verb}` needs a model that was built; received one whose input shape is "
-                "unknown. Call `fit`, or `build(input_shape)`, first."
-            )
+        def convert(value: Any, dtype: str | None = None) -> tf.Tensor:
+            value = tf.convert_to_tensor(value)
+            if dtype is None:
+                dtype = value.dtype if value.dtype.is_floating else keras.backend.floatx()
+            return tf.cast(value, dtype)
+
+        if inputs and len(inputs) == 1 and not keras.tree.is_nested(x):
+            return convert(x, inputs[0].dtype)
+        return keras.tree.map_structure(convert, x)
+
+    def _prepare(self, x: Any, y: Any) -> tuple[Any, Any]:
+        y = x if y is None else y
+        x = self._encoder_inputs(x)
+        self._build_for(keras.tree.map_structure(lambda t: t.shape, x))
+        if not keras.tree.is_nested(x):
+            shape = tuple(self.structure.input_shape)[1:]
+            checks.check_event(tuple(x.shape), "x", shape)
+        y = tf.convert_to_tensor(y)
+        self._check_observed_shape(tuple(y.shape), "x" if y is x else "y", y is x)
+        return x, y
 
     def _keys(self, seed: Any, count: Any) -> tf.Tensor:
         """Keys of rows 0, 1, ..., `[count, 2]`; fresh ones where `seed` is `None`."""
@@ -699,7 +644,7 @@ class VAE(keras.Model):
 
 @_register
 class IWAE(VAE):
-    """An importance-weighted autoencoder: a `VAE` trained by the IWLB unless told otherwise.
+    """An importance-weighted autoencoder: a `VAE` trained by the IWLB by default.
 
     Its default loss is `tfgen.losses.IWLB()`, of 5 samples; arguments as `VAE`'s.
 
@@ -725,27 +670,6 @@ class _Objective:
             metric.update_state(value, sample_weight=weight)
 
 
-def _check_distribution(value: Any, part: str, example: str) -> None:
-    if not isinstance(value, tfd.Distribution):
-        raise TypeError(
-            f"`{part}` must end in a distribution; received {type(value).__name__} of shape "
-            f"{getattr(value, 'shape', None)}. End it in a layer such as "
-            f"`tfgen.layers.{example}`."
-        )
-    if value.batch_shape.rank != 1:
-        raise ValueError(
-            f"`{part}` must return one distribution an example, of batch shape (N,); received "
-            f"batch shape {tuple(value.batch_shape)} and event shape "
-            f"{tuple(value.event_shape)} for one example{_independent_hint(value)}."
-        )
-
-
-def _independent_hint(distribution: tfd.Distribution) -> str:
-    if distribution.batch_shape.rank and not distribution.event_shape.rank:
-        return ". Wrap it in `tfd.Independent`, or use a layer that does"
-    return ""
-
-
 def _is_array(value: Any) -> bool:
     return isinstance(value, np.ndarray) or tf.is_tensor(value)
 
@@ -754,35 +678,9 @@ def _first(x: Any) -> Any:
     return keras.tree.flatten(x)[0]
 
 
-def _first_shape(shapes: Any) -> tuple:
-    found: list[tuple] = []
-    keras.tree.map_shape_structure(found.append, shapes)
-    return found[0]
-
-
 def _rows(x: Any) -> tf.Tensor:
     return tf.range(tf.shape(_first(x))[0])
 
 
-def _as_float(value: Any) -> tf.Tensor:
-    value = tf.convert_to_tensor(value)
-    if value.dtype.is_floating:
-        return value
-    return tf.cast(value, keras.backend.floatx())
-
-
 def _unwrap(distribution: tfd.Distribution) -> tfd.Distribution:
     return getattr(distribution, "tensor_distribution", distribution)
-
-
-def _input_shape(model: keras.layers.Layer) -> Any:
-    """The input shape of a functional or Sequential model, `None` where it is unknown."""
-    try:
-        return model.input_shape
-    except (AttributeError, ValueError):
-        return None
-
-
-def _input_dtype(model: keras.layers.Layer) -> str:
-    inputs = getattr(model, "inputs", None)
-    return inputs[0].dtype if inputs else keras.backend.floatx()
