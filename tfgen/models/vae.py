@@ -1,6 +1,7 @@
 """Variational and importance-weighted autoencoders."""
 
 import inspect
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen import random
+from tfgen import random, serving
 from tfgen.layers import TensorDistribution, sample, sample_and_log_prob
 from tfgen.layers.distribution_config import (
     deserialize_distribution,
@@ -19,6 +20,8 @@ from tfgen.losses import Bound, LogWeights, get_bound
 from tfgen.losses.bounds import Evaluation
 from tfgen.models import checks, parts
 from tfgen.models.importance import log_weight_sums
+from tfgen.models.signatures import vae_signatures
+from tfgen.training import FusedModel
 
 tfd = tfp.distributions
 
@@ -32,7 +35,7 @@ _LATENT, _OBSERVED = 0, 1
 
 
 @_register
-class VAE(keras.Model):
+class VAE(FusedModel):
     """A variational autoencoder: p(x) = integral p(x|z) p(z) dz, with posterior q(z|x).
 
     Three distributions: the encoder ends in q(z|x), the decoder in p(x|z), and the prior
@@ -206,7 +209,8 @@ class VAE(keras.Model):
             loss: `"elbo"`, `"iwlb"`, or a bound of `tfgen.losses`; the class's default
                 unless given.
             metrics: Keras metrics of y and the mean of p(x|z).
-            **kwargs: `run_eagerly`, `steps_per_execution`, `jit_compile`, ...
+            **kwargs: `run_eagerly`, `steps_per_execution`, `jit_compile`, ...; the last two
+                are `"auto"` by default, see `tfgen.training.FusedModel.compile`.
 
         Raises:
             ValueError: if `loss` is unknown or can't be estimated for the model's
@@ -597,6 +601,46 @@ class VAE(keras.Model):
             tf.reduce_logsumexp(log_weights, axis=0),
             tf.reduce_logsumexp(2.0 * log_weights, axis=0),
         )
+
+    def export(
+        self,
+        filepath: str | os.PathLike,
+        version: int | None = None,
+        num_samples: int = 50,
+        xla: bool = False,
+    ) -> str:
+        """Writes a SavedModel for TensorFlow Serving.
+
+        | signature | in | out |
+        |---|---|---|
+        | `serving_default` = `sample` | `seed` int64 [B] | `samples`, `mean` [B, ...] |
+        | `decode` | `z` [B, D] | `mean` [B, ...] |
+        | `encode` | `x` [B, ...] | `mean` [B, D]; of a Gaussian `scale`, sigma or S |
+        | `reconstruct` | `x`, `seed` | `mean` [B, ...] |
+        | `iwlb` | `x`, `seed` | `iwlb` [B], in nats |
+
+        One seed is one sample, the same on every replica, in every batch and after every
+        restart, and the same as `sample(seed=[...])` gives.
+
+        Args:
+            filepath: the base directory of the model, as the server reads it.
+            version: a number, written as `filepath/version`; `None` takes the next.
+            num_samples: K of `iwlb`.
+            xla: whether to write a twin of each signature, named `..._xla`, that XLA
+                compiles. A default server refuses to run those.
+
+        Returns:
+            The path of the version directory.
+
+        Raises:
+            ValueError: if the model was never built, or an argument is out of range.
+            FileExistsError: if the version exists.
+            OSError: if it can't be written. Earlier versions are left as they were.
+        """
+        self.structure  # noqa: B018 - raises where the model is not built
+        num_samples = checks.positive_integer(num_samples, "num_samples")
+        signatures = vae_signatures(self, num_samples)
+        return serving.export(filepath, signatures, version=version, xla=xla)
 
     # Helpers.
 

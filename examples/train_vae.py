@@ -1,0 +1,186 @@
+r"""Trains a VAE or an IWAE on images, says how good it is, draws from it and exports it.
+
+    python examples/train_vae.py --dataset=digits --posterior=tril --loss=iwlb
+
+Images are binarized, and the likelihood is Bernoulli, a law of its own for every pixel:
+a pixel of `digits` counts the on-pixels of a 4x4 block, and those counts pile up at 0 and
+16 far beyond what a binomial of any mean allows, so that only binary pixels have a
+likelihood that fits and a log p(x) to compare.
+
+Copy this file and change it: the encoder, the decoder and the data are in three functions.
+"""
+
+import os
+import subprocess
+import sys
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+
+import baselines
+import keras
+import numpy as np
+from absl import app, flags, logging
+
+import tfgen
+
+_DATASETS = {
+    "digits": tfgen.datasets.load_digits,
+    "mnist": tfgen.datasets.load_mnist,
+    "fashion_mnist": tfgen.datasets.load_fashion_mnist,
+}
+_POSTERIORS = {
+    "diag": tfgen.layers.MultivariateNormalDiag,
+    "tril": tfgen.layers.MultivariateNormalTriL,
+    "scale": tfgen.layers.MultivariateNormalScale,
+}
+
+_DATASET = flags.DEFINE_enum("dataset", "digits", sorted(_DATASETS), "What to train on.")
+_POSTERIOR = flags.DEFINE_enum(
+    "posterior", "tril", sorted(_POSTERIORS), "The family of q(z|x), a Gaussian."
+)
+_LOSS = flags.DEFINE_enum("loss", "iwlb", ["elbo", "iwlb"], "The bound to maximise.")
+_NUM_SAMPLES = flags.DEFINE_integer(
+    "num_samples", 5, "Posterior samples an example in training, K.", lower_bound=1
+)
+_LATENT_DIM = flags.DEFINE_integer("latent_dim", 16, "The size of z.", lower_bound=1)
+_UNITS = flags.DEFINE_integer("units", 256, "Units in a hidden layer.", lower_bound=1)
+_EPOCHS = flags.DEFINE_integer("epochs", 100, "Passes over the data.", lower_bound=1)
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "Examples a step.", lower_bound=1)
+_LEARNING_RATE = flags.DEFINE_float("learning_rate", 2e-3, "Adam's, at the start.")
+_EVALUATION_SAMPLES = flags.DEFINE_integer(
+    "evaluation_samples", 5000, "Importance samples an example for log p(x).", lower_bound=1
+)
+_SEED = flags.DEFINE_integer("seed", 0, "Of weights, noise and the order of the data.")
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", "out/train_vae", "Where pictures go.")
+_EXPORT_DIR = flags.DEFINE_string(
+    "export_dir", None, "Base directory of the SavedModel; not exported unless given."
+)
+
+
+def make_encoder(shape: tuple[int, ...], layer: type, latent_dim: int) -> keras.Model:
+    """q(z|x): two hidden layers, then a Gaussian."""
+    return keras.Sequential(
+        [
+            keras.layers.Input(shape),
+            keras.layers.Flatten(),
+            keras.layers.Dense(_UNITS.value, activation="relu"),
+            keras.layers.Dense(_UNITS.value, activation="relu"),
+            keras.layers.Dense(layer.params_size(latent_dim)),
+            layer(latent_dim),
+        ],
+        name="encoder",
+    )
+
+
+def make_decoder(shape: tuple[int, ...], latent_dim: int) -> keras.Model:
+    """p(x|z): two hidden layers, then a Bernoulli a pixel."""
+    likelihood = tfgen.layers.IndependentBernoulli
+    return keras.Sequential(
+        [
+            keras.layers.Input([latent_dim]),
+            keras.layers.Dense(_UNITS.value, activation="relu"),
+            keras.layers.Dense(_UNITS.value, activation="relu"),
+            keras.layers.Dense(likelihood.params_size(shape)),
+            likelihood(shape),
+        ],
+        name="decoder",
+    )
+
+
+def train(x_train: np.ndarray) -> tfgen.models.VAE:
+    """A trained model: what tfgen is for takes these lines."""
+    shape = x_train.shape[1:]
+    layer = _POSTERIORS[_POSTERIOR.value]
+    encoder = make_encoder(shape, layer, _LATENT_DIM.value)
+    decoder = make_decoder(shape, _LATENT_DIM.value)
+    if _LOSS.value == "iwlb":
+        model = tfgen.models.IWAE(encoder, decoder)
+        loss = tfgen.losses.IWLB(_NUM_SAMPLES.value)
+    else:
+        model = tfgen.models.VAE(encoder, decoder)
+        loss = tfgen.losses.ELBO(_NUM_SAMPLES.value)
+    steps = _EPOCHS.value * -(-len(x_train) // _BATCH_SIZE.value)
+    schedule = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE.value, steps)
+    model.compile(keras.optimizers.Adam(schedule), loss)
+    model.fit(x_train, batch_size=_BATCH_SIZE.value, epochs=_EPOCHS.value)
+    return model
+
+
+def report(model: tfgen.models.VAE, x_train: np.ndarray, x_test: np.ndarray) -> None:
+    """Prints the bounds on held-out data beside what they have to beat."""
+    k = _EVALUATION_SAMPLES.value
+    bounds = {
+        "ELBO": model.log_prob(x_test, 1, seed=1),
+        "IWLB, K = 5": model.log_prob(x_test, 5, seed=1),
+        "IWLB, K = 50": model.log_prob(x_test, 50, seed=1),
+        f"log p(x), {k} importance samples": model.log_prob(x_test, k, seed=1),
+    }
+    beaten = {
+        "independent pixels": baselines.independent_pixels,
+        "probabilistic PCA": baselines.probabilistic_pca,
+        "Gaussian mixture": baselines.gaussian_mixture,
+    }
+    print(f"\nheld-out {_DATASET.value}, {len(x_test)} examples, nats an example")
+    for name, values in bounds.items():
+        _print_row(name, np.asarray(values))
+    for name, baseline in beaten.items():
+        _print_row(f"baseline: {name}", baseline(x_train, x_test))
+
+
+def _print_row(name: str, values: np.ndarray) -> None:
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    print(f"  {name:<40} {values.mean():9.3f} ± {error:.3f}")
+
+
+def draw(model: tfgen.models.VAE, x_test: np.ndarray) -> list[str]:
+    """Writes pictures of samples and of reconstructions; returns their paths."""
+    means = model.decode(model.prior.sample(64, seed=(0, 0))).mean()
+    samples = os.path.join(_OUTPUT_DIR.value, "samples.png")
+    tfgen.plots.save_image_grid(samples, means, zoom=6)
+    pairs = np.stack([x_test[:32], model.reconstruct(x_test[:32], seed=0)], axis=1)
+    reconstructions = os.path.join(_OUTPUT_DIR.value, "reconstructions.png")
+    tfgen.plots.save_image_grid(
+        reconstructions, pairs.reshape(-1, *x_test.shape[1:]), num_columns=8, zoom=6
+    )
+    return [samples, reconstructions]
+
+
+def export(model: tfgen.models.VAE) -> list[str]:
+    """Exports the model and draws from the SavedModel in a process without tfgen."""
+    version_dir = model.export(_EXPORT_DIR.value)
+    served = os.path.join(_OUTPUT_DIR.value, "served_samples.png")
+    script = os.path.join(os.path.dirname(__file__), "sample_saved_model.py")
+    subprocess.run(
+        [sys.executable, script, f"--model={version_dir}", f"--output={served}"]
+        + ["--num_samples=64", "--show=mean"],
+        check=True,
+    )
+    return [version_dir, served]
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    logging.set_verbosity(logging.WARNING)
+    start = time.perf_counter()
+    keras.utils.set_random_seed(_SEED.value)
+    x_train, x_test = _DATASETS[_DATASET.value]()
+    model = train(x_train)
+    trained = time.perf_counter()
+    report(model, x_train, x_test)
+    written = draw(model, x_test)
+    if _EXPORT_DIR.value:
+        written += export(model)
+    print(f"\ntrained in {trained - start:.0f} s, all in {time.perf_counter() - start:.0f} s")
+    print("wrote:", *written, sep="\n  ")
+    if _EXPORT_DIR.value:
+        base = os.path.abspath(_EXPORT_DIR.value)
+        name = os.path.basename(base)
+        print(
+            "serve it:\n  docker run --rm -p 8500:8500 -p 8501:8501 "
+            f"-v {base}:/models/{name} -e MODEL_NAME={name} tensorflow/serving"
+        )
+
+
+if __name__ == "__main__":
+    app.run(main)
