@@ -88,7 +88,7 @@ class GrpcClient:
     def __init__(self, address: str, model: str, version: int | None):
         try:
             import grpc
-            from tensorflow_serving.apis import predict_pb2
+            from tensorflow_serving.apis.model_pb2 import ModelSpec
             from tensorflow_serving.apis.prediction_service_pb2_grpc import (
                 PredictionServiceStub,
             )
@@ -101,20 +101,21 @@ class GrpcClient:
         options = [("grpc.max_receive_message_length", -1)]
         channel = grpc.insecure_channel(address, options)
         self._predict = PredictionServiceStub(channel).Predict
-        self._request = predict_pb2.PredictRequest()
-        self._request.model_spec.name = model
+        self._spec = ModelSpec(name=model)
         if version is not None:
-            self._request.model_spec.version.value = version
+            self._spec.version.value = version
 
     def predict(self, signature: str, seeds: np.ndarray, timeout: float) -> Arrays:
         """The outputs of `signature`, one row a seed."""
         import grpc
         from tensorflow import make_ndarray, make_tensor_proto
+        from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
-        self._request.model_spec.signature_name = signature
-        self._request.inputs["seed"].CopyFrom(make_tensor_proto(seeds))
+        request = PredictRequest(model_spec=self._spec)
+        request.model_spec.signature_name = signature
+        request.inputs["seed"].CopyFrom(make_tensor_proto(seeds))
         try:
-            outputs = self._predict(self._request, timeout=timeout).outputs
+            outputs = self._predict(request, timeout=timeout).outputs
         except grpc.RpcError as error:
             code = error.code().name
             passing = code in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED")
