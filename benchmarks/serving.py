@@ -82,24 +82,18 @@ def measure(path: str, rounds: int) -> None:
     start = time.perf_counter()
     model = saved_model_loader.SavedModel(path)
     loaded = time.perf_counter() - start
-    names = [
-        n for n in model.signatures if {*model.signatures[n].inputs} in ({"seed"}, {"z"})
-    ]
-    names.remove("serving_default")
+    keys = {name: [*signature.inputs] for name, signature in model.signatures.items()}
+    names = [n for n in keys if keys[n] in (["seed"], ["z"]) and n != "serving_default"]
     z = np.random.default_rng(0).normal(size=[4096, LATENT]).astype(np.float32)
     for rows, targets in TARGETS.items():
         inputs = {"seed": np.arange(rows), "z": z[:rows]}
-        calls = {
-            name: (lambda n=name, k=key: model.run(n, **{k: inputs[k]}))
-            for name in names
-            for key in model.signatures[name].inputs
-        }
         times = {name: [] for name in names}
         for _ in range(rounds):
-            for name, call in calls.items():
-                call()  # so that none runs on the caches of another
+            for name in names:
+                arrays = {key: inputs[key] for key in keys[name]}
+                model.run(name, **arrays)  # so that none finds the caches of another
                 start = time.perf_counter()
-                call()
+                model.run(name, **arrays)
                 times[name].append(1e3 * (time.perf_counter() - start))
         print(f"\nbatch {rows:<20} median    least    [ms]")
         for name in names:
