@@ -92,8 +92,7 @@ def export(
         return write_version(base, version, write)
     except tf.errors.OpError as error:
         raise OSError(
-            f"No version could be written to {base!r}, which is as it was: "
-            f"{error.message}"
+            f"No version could be written to {base!r}, which is as it was: {error.message}"
         ) from error
 
 
