@@ -362,7 +362,7 @@ class GAN(keras.Model):
 
         if self.gradient_penalty == "r1":
             return losses.r1_penalty(discriminator, real)
-        mixture = random.uniform(random.fold_in(keys, _MIXTURE), dtype=real.dtype)
+        mixture = random.uniform(random.fold_in(keys, _MIXTURE), [1], dtype=real.dtype)
         fake = tf.cast(fake, real.dtype)
         return losses.wgan_gp_penalty(discriminator, real, fake, mixture)
 
