@@ -25,8 +25,8 @@ _BLOCK_NUMBERS = 2**22
 # Numbers in all from which XLA's saving makes up for the seconds it takes to compile.
 _XLA_NUMBERS = 2**28
 
-# Samples by which the last answer is compared with the first.
-_COMPARED = 64
+# Rounds of `num_samples` samples by which the last answer is compared with the first.
+_COMPARISONS = 32
 
 # Adam's.
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.99, 1e-8
@@ -58,8 +58,8 @@ def refine(
     """q(z|x) after gradient steps on the ELBO in its raw parameters, one row an example.
 
     Rows move by Adam, each by itself, with the path gradient of log q held (STL) and a
-    rate that falls to 0 by half a cosine. A row which, on fresh noise, ends below where it
-    started keeps its start.
+    rate that falls to 0 by half a cosine. A row that ends below its start, by two standard
+    errors on fresh noise, keeps its start.
 
     Args:
         model: whose prior and decoder stay as they are.
@@ -112,15 +112,30 @@ def _program(
 ) -> Callable[..., tf.Tensor]:
     """From (y, raw parameters, keys, steps, learning rate) to raw parameters."""
     objective = ELBO(num_samples, kl="monte_carlo", estimator="stl")
-    comparison = ELBO(_COMPARED, kl="monte_carlo")  # near the posterior: without noise
 
-    def evaluate(bound: ELBO, y: tf.Tensor, raw: tf.Tensor, keys: tf.Tensor) -> tf.Tensor:
-        return bound.evaluate(
+    def evaluate(y: tf.Tensor, raw: tf.Tensor, keys: tf.Tensor) -> tf.Tensor:
+        return objective.evaluate(
             layer.distribution(raw),
             model.prior,
             lambda z: model._log_likelihood(y, z),
             keys,
         ).objective
+
+    def falls(y: tf.Tensor, start: tf.Tensor, end: tf.Tensor, keys: tf.Tensor) -> tf.Tensor:
+        """Whether `end` is below `start` by two standard errors, on fresh noise, `[b]`."""
+
+        def compare(i: tf.Tensor, total: tf.Tensor, squares: tf.Tensor) -> tuple:
+            fresh = random.fold_in(keys, -i - 1)
+            rise = evaluate(y, end, fresh) - evaluate(y, start, fresh)
+            return i + 1, total + rise, squares + tf.square(rise)
+
+        zeros = tf.zeros_like(start[:, 0])
+        _, total, squares = tf.while_loop(
+            lambda i, *_: i < _COMPARISONS, compare, (tf.constant(0), zeros, zeros)
+        )
+        mean, variance = total / _COMPARISONS, squares / _COMPARISONS
+        error = tf.sqrt(tf.maximum(variance - tf.square(mean), 0.0) / _COMPARISONS)
+        return ~(mean >= -2.0 * error)  # NaN falls
 
     def climb(
         y: tf.Tensor,
@@ -134,9 +149,7 @@ def _program(
         ) -> tuple[tf.Tensor, ...]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(raw)
-                value = tf.reduce_sum(
-                    evaluate(objective, y, raw, random.fold_in(keys, i + 1))
-                )
+                value = tf.reduce_sum(evaluate(y, raw, random.fold_in(keys, i)))
             gradient = tape.gradient(value, raw)
             t, done = tf.cast(i, raw.dtype), tf.cast(steps, raw.dtype)
             mean = _BETA_1 * mean + (1 - _BETA_1) * gradient
@@ -149,8 +162,6 @@ def _program(
         zeros = tf.zeros_like(start)
         state = (tf.constant(0), start, zeros, zeros)
         _, end, _, _ = tf.while_loop(lambda i, *_: i < steps, step, state)
-        fresh = random.fold_in(keys, 0)
-        rises = evaluate(comparison, y, end, fresh) >= evaluate(comparison, y, start, fresh)
-        return tf.where(rises[:, tf.newaxis], end, start)  # NaN does not rise
+        return tf.where(falls(y, start, end, keys)[:, tf.newaxis], start, end)
 
     return tf.function(climb, autograph=False, jit_compile=xla or None)
