@@ -285,12 +285,11 @@ class VAE(FusedModel):
         given = call.arguments
         given["y"] = self._check_data(given["x"], given["y"], given.get("sample_weight"))
         validation = given.get("validation_data")
-        if isinstance(validation, tuple | list) and len(validation) > 1:
+        if validation is not None:
             val_x, val_y, val_weight = keras.utils.unpack_x_y_sample_weight(validation)
             val_y = self._check_data(val_x, val_y, val_weight, prefix="validation ")
-            given["validation_data"] = (val_x, val_y, val_weight)
-        elif validation is not None:
-            self._check_data(validation, None, None, prefix="validation ")
+            if val_y is not None:
+                given["validation_data"] = (val_x, val_y, val_weight)
         return super().fit(*call.args[1:], **call.kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:

@@ -87,6 +87,7 @@ class FusedModel(keras.Model):
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.fit`."""
+        self._assert_compile_called("fit")
         call = inspect.signature(keras.Model.fit).bind(self, *args, **kwargs)
         call.apply_defaults()
         given = call.arguments
@@ -117,6 +118,7 @@ class FusedModel(keras.Model):
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`."""
+        self._assert_compile_called("evaluate")
         if kwargs.get("_use_cached_eval_dataset"):  # from within `fit`
             return super().evaluate(*args, **kwargs)
         call = inspect.signature(keras.Model.evaluate).bind(self, *args, **kwargs)
