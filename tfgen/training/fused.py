@@ -229,7 +229,7 @@ def _loop(step: Callable, model: keras.Model, residence: Residence | None) -> Ca
         names: list[str] = []
 
         def body(i: tf.Tensor) -> tuple[tf.Tensor]:
-            batch = keras.tree.map_structure(lambda value: value[i], stacked)
+            batch = _at(stacked, i)
             if residence is not None:
                 batch = residence.gather(data, batch[residence.key])
             names[:] = step(batch)
@@ -247,6 +247,10 @@ def _loop(step: Callable, model: keras.Model, residence: Residence | None) -> Ca
         return {name: results[name] for name in names}
 
     return run
+
+
+def _at(stacked: Any, i: tf.Tensor) -> Any:
+    return keras.tree.map_structure(lambda v: None if v is None else v[i], stacked)
 
 
 def _mapped(step: Callable) -> Callable:
