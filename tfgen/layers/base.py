@@ -29,7 +29,7 @@ _CONVERSIONS = ("sample", "mean", "mode")
 
 def canonical_size(value: Any, name: str) -> int:
     """`value` as a positive Python integer, or an error that names the argument."""
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
         if value >= 1:
             return int(value)
         raise ValueError(f"`{name}` must be at least 1; received {value}.")
@@ -199,7 +199,7 @@ def _canonical_conversion(function: Any) -> str | Callable:
     name = getattr(function, "__name__", None)
     is_method = inspect.isfunction(function) and name in _CONVERSIONS
     if is_method and function.__qualname__.endswith(f"Distribution.{name}"):
-        return name
+        return str(name)
     return function
 
 

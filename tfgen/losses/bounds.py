@@ -394,7 +394,7 @@ class Renyi(Bound):
         return {"alpha": self.alpha, "num_samples": self.num_samples}
 
 
-_ALIASES: dict[str, type[Bound]] = {"elbo": ELBO, "iwlb": IWLB}
+_ALIASES: dict[str, Callable[[], Bound]] = {"elbo": ELBO, "iwlb": IWLB}
 
 
 def get_bound(identifier: Any) -> Bound:

@@ -195,7 +195,7 @@ class VAE(FusedModel):
 
     # Training.
 
-    def compile(
+    def compile(  # type: ignore[override]  # Keras names other arguments
         self,
         optimizer: Any = "adam",
         loss: str | Bound | None = None,
