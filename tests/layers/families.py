@@ -132,9 +132,7 @@ FAMILIES = [
     ),
     Family(
         "InverseAutoregressiveFlow",
-        lambda **k: tfl.InverseAutoregressiveFlow(
-            D, hidden_units=[8], context_size=2, **k
-        ),
+        lambda **k: tfl.InverseAutoregressiveFlow(D, hidden_units=[8], context_size=2, **k),
         2 * D + 2,
         flow(invert=True),
         has_mean=False,
@@ -193,7 +191,9 @@ FAMILIES = [
     ),
     Family(
         "MixtureSameFamily",
-        lambda **k: tfl.MixtureSameFamily(2, tfl.MultivariateNormalTriL(D, dtype=k.get("dtype")), **k),
+        lambda **k: tfl.MixtureSameFamily(
+            2, tfl.MultivariateNormalTriL(D, dtype=k.get("dtype")), **k
+        ),
         2 * (1 + D + D * (D + 1) // 2),
         mixture(tril),
     ),
