@@ -24,6 +24,7 @@ from tfgen.models.gan_updates import (
     minimise,
     update_average,
 )
+from tfgen.training import FusedModel
 
 __all__ = ["GAN"]
 
@@ -33,7 +34,7 @@ _LATENT, _MIXTURE = 0, 1
 
 
 @keras.saving.register_keras_serializable("tfgen")
-class GAN(keras.Model):
+class GAN(FusedModel):
     """A generator G(z), z ~ N(0, I), trained against a discriminator.
 
     The discriminator returns logits a(x), D(x) = sigmoid(a(x)); at its optimum
@@ -137,7 +138,7 @@ class GAN(keras.Model):
 
     # Training.
 
-    def compile(
+    def compile(  # type: ignore[override]  # Keras names other arguments
         self,
         generator_optimizer: str | keras.Optimizer = "adam",
         discriminator_optimizer: str | keras.Optimizer = "adam",
