@@ -97,7 +97,7 @@ def draw(samples: dict[str, np.ndarray], x: np.ndarray) -> list[str]:
 
 
 def _density(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    heights, edges = np.histogram(x, bins=120, range=(-6.0, 6.0), density=True)
+    heights, edges = np.histogram(x, bins=60, range=(-6.0, 6.0), density=True)
     return 0.5 * (edges[1:] + edges[:-1]), heights
 
 

@@ -56,7 +56,8 @@ def minimise(
         for variable in variables:
             tape.watch(variable.value)
         loss = optimizer.scale_loss(objective() * share)
-    optimizer.apply(tape.gradient(loss, variables), variables)
+    if variables:  # A network may be frozen.
+        optimizer.apply(tape.gradient(loss, variables), variables)
 
 
 def frozen_copy(generator: keras.layers.Layer, latent_dim: int) -> keras.layers.Layer:
