@@ -26,14 +26,14 @@ help:
 
 # A stamp is touched last, so an interrupted installation starts again.
 $(VENV)/examples.stamp $(VENV)/test.stamp: $(VENV)/%.stamp: setup.py
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
-	    { echo "tfgen needs Python 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
+	    { echo "tfgen needs Python 3.11 or 3.12: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -e ".[$*]"
 	@touch $@
 
 demo: $(VENV)/examples.stamp
-	$(RUN) examples/train_vae.py --output_dir=out/demo --export_dir=out/demo/model
+	$(RUN) examples/train_vae.py --output_dir=out/demo --export_dir=out/demo/digits
 
 test: $(VENV)/test.stamp
 	$(RUN) -m pytest -n $(WORKERS) -m "not slow"

@@ -7,20 +7,21 @@ from setuptools import find_packages, setup
 
 ROOT = pathlib.Path(__file__).parent
 
-# Each range holds what the test suite has been seen to pass with, and no more.
+# From the oldest release that the test suite was seen to pass with, to the newest:
+# to its minor version for TensorFlow and Keras, to its major version for the others.
 REQUIRES = [
-    "absl-py>=2.5,<3",
-    "keras>=3.15,<3.16",
-    "numpy>=2.4,<3",
-    "tensorflow>=2.21,<2.22",
+    "absl-py>=2.1,<3",
+    "keras>=3.12,<3.16",
+    "numpy>=2.1,<3",
+    "tensorflow>=2.20,<2.22",
     "tensorflow-probability>=0.25,<0.26",
-    "tf-keras>=2.21,<2.22",  # tfgen never imports it; TFP 0.25 does
+    "tf-keras>=2.20,<2.22",  # tfgen never imports it; TFP 0.25 does
 ]
 
-SERVING = ["tensorflow-serving-api>=2.21,<2.22"]
-PLOTS = ["matplotlib>=3.11,<4"]
-EXAMPLES = ["scikit-learn>=1.9,<2", *PLOTS]
-BENCHMARKS = ["scipy>=1.17,<2", *EXAMPLES]  # torch and jax too, where installed
+SERVING = ["tensorflow-serving-api>=2.19,<2.22"]
+PLOTS = ["matplotlib>=3.9,<4"]
+EXAMPLES = ["scikit-learn>=1.5,<2", "scipy>=1.17,<2", *PLOTS]
+BENCHMARKS = EXAMPLES  # torch and jax are timed too, where installed
 TEST = [
     "build>=1.6",
     "mypy>=2.4,<3",
@@ -28,6 +29,7 @@ TEST = [
     "pytest-xdist>=3.8,<4",
     "ruff>=0.17.5,<0.18",
     "setuptools>=65",
+    "tensorboard>=2.20,<3",
     "wheel>=0.48",
     *SERVING,
     *BENCHMARKS,
@@ -43,7 +45,7 @@ setup(
     license_files=["LICENSE"],
     packages=find_packages(include=["tfgen", "tfgen.*"]),
     package_data={"tfgen": ["py.typed"]},
-    python_requires=">=3.11,<3.12",
+    python_requires=">=3.11,<3.13",
     install_requires=REQUIRES,
     extras_require={
         "serving": SERVING,

@@ -28,9 +28,7 @@ def write(path: str, arrays: dict[str, np.ndarray], show: str = "samples") -> No
         np.savez_compressed(path, **arrays)
     elif extension == ".png":
         if show not in arrays:
-            raise ValueError(
-                f"`show` must be one of {sorted(arrays)}; received {show!r}."
-            )
+            raise ValueError(f"`show` must be one of {sorted(arrays)}; received {show!r}.")
         Image.fromarray(_grid(_images(arrays[show]))).save(path)
     else:
         raise ValueError(f"`path` must end in .png or .npz; received {path!r}.")

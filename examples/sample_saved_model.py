@@ -22,9 +22,7 @@ _MODEL = flags.DEFINE_string(
 _SIGNATURE = flags.DEFINE_string("signature", "sample", "What to call.")
 _NUM_SAMPLES = flags.DEFINE_integer("num_samples", 64, "How many.", lower_bound=1)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 512, "Samples a call.", lower_bound=1)
-_FIRST_SEED = flags.DEFINE_integer(
-    "first_seed", 0, "Sample i has the seed first_seed + i."
-)
+_FIRST_SEED = flags.DEFINE_integer("first_seed", 0, "Sample i has the seed first_seed + i.")
 _SHOW = flags.DEFINE_enum(
     "show", "samples", ["samples", "mean"], "What a PNG shows of each sample."
 )
@@ -54,9 +52,7 @@ def main(argv: list[str]) -> None:
     ]
     arrays = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
     sample_files.write(_OUTPUT.value, {"seed": seeds, **arrays}, _SHOW.value)
-    imported = {"tensorflow", "keras", "tensorflow_probability", "tfgen"} & {
-        *sys.modules
-    }
+    imported = {"tensorflow", "keras", "tensorflow_probability", "tfgen"} & {*sys.modules}
     print(
         f"{len(seeds)} samples of {path} written to {_OUTPUT.value}; "
         f"imported of TensorFlow, Keras, TFP and tfgen: {sorted(imported) or 'none'}."

@@ -317,9 +317,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 def _map(data: bytes, number: int) -> dict[str, bytes]:
     """The entries of the map field `number`: key = 1, value = 2 in each."""
-    entries = (
-        dict(_fields(value)) for field, value in _fields(data) if field == number
-    )
+    entries = (dict(_fields(value)) for field, value in _fields(data) if field == number)
     return {entry[1].decode(): entry.get(2, b"") for entry in entries}
 
 

@@ -152,8 +152,14 @@ def export(model: tfgen.models.VAE) -> list[str]:
     served = os.path.join(_OUTPUT_DIR.value, "served_samples.png")
     script = os.path.join(os.path.dirname(__file__), "sample_saved_model.py")
     subprocess.run(
-        [sys.executable, script, f"--model={version_dir}", f"--output={served}"]
-        + ["--num_samples=64", "--show=mean"],
+        [
+            sys.executable,
+            script,
+            f"--model={version_dir}",
+            f"--output={served}",
+            "--num_samples=64",
+            "--show=mean",
+        ],
         check=True,
     )
     return [version_dir, served]
@@ -171,7 +177,8 @@ def main(argv: list[str]) -> None:
     written = draw(model, x_test)
     if _EXPORT_DIR.value:
         written += export(model)
-    print(f"\ntrained in {trained - start:.0f} s, all in {time.perf_counter() - start:.0f} s")
+    took = time.perf_counter() - start
+    print(f"\ntrained in {trained - start:.0f} s, all in {took:.0f} s")
     print("wrote:", *written, sep="\n  ")
     if _EXPORT_DIR.value:
         base = os.path.abspath(_EXPORT_DIR.value)

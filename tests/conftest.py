@@ -6,10 +6,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
-
-import keras
 import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -17,6 +16,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     """Every test starts from the same seed, whatever ran before it."""
+    import keras  # here, so that the process that leads xdist's workers needs no Keras
+
     keras.utils.set_random_seed(0)
 
 

@@ -90,9 +90,7 @@ def test_digits_without_scikit_learn_name_the_extra(monkeypatch):
 
 def test_fashion_mnist_reads_the_bytes_of_the_files(fashion_directory):
     directory, content = fashion_directory
-    train, test = datasets.load_fashion_mnist(
-        "counts", labels=True, directory=directory
-    )
+    train, test = datasets.load_fashion_mnist("counts", labels=True, directory=directory)
     for (images, labels), name in ((train, "train"), (test, "t10k")):
         np.testing.assert_array_equal(images[..., 0], content[name][0])
         np.testing.assert_array_equal(labels, content[name][1])
@@ -161,9 +159,7 @@ def test_mnist_is_keras_mnist(monkeypatch):
     reason="Debian's package dataset-fashion-mnist is not installed",
 )
 def test_fashion_mnist_of_debians_package_is_the_published_set():
-    (x_train, y_train), (x_test, y_test) = datasets.load_fashion_mnist(
-        "unit", labels=True
-    )
+    (x_train, y_train), (x_test, y_test) = datasets.load_fashion_mnist("unit", labels=True)
     assert x_train.shape == (60000, 28, 28, 1)
     assert x_test.shape == (10000, 28, 28, 1)
     np.testing.assert_array_equal(np.bincount(y_train), np.full(10, 6000))

@@ -30,9 +30,7 @@ def test_grid_lays_images_out_row_by_row(tmp_path):
 def test_grid_keeps_rows_columns_and_colours_apart(tmp_path):
     images = np.random.default_rng(0).random([1, 2, 3, 3])
     plots.save_image_grid(tmp_path / "grid.png", images)
-    np.testing.assert_array_equal(
-        read_png(tmp_path / "grid.png"), np.rint(255 * images[0])
-    )
+    np.testing.assert_array_equal(read_png(tmp_path / "grid.png"), np.rint(255 * images[0]))
 
 
 def test_zoom_draws_each_pixel_as_a_square(tmp_path):

@@ -221,7 +221,8 @@ def _uniform(
     leading = value.shape[:-1]
     if not leading.is_fully_defined():
         leading = tf.shape(value)[:-1]
-    return tf.reshape(value, tf.concat([leading, list(event_shape)], axis=0))
+    event = tf.constant(event_shape, tf.int32)  # which `()` would not be by itself
+    return tf.reshape(value, tf.concat([leading, event], axis=0))
 
 
 def _polynomial(coefficients: Sequence[float], x: tf.Tensor) -> tf.Tensor:

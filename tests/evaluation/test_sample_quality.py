@@ -170,9 +170,7 @@ def test_too_few_samples_are_refused_with_the_number_needed(measure, needed):
 @pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.__name__)
 def test_bad_features_are_named(measure):
     x = np.random.default_rng(6).standard_normal([10, 3])
-    with pytest.raises(
-        ValueError, match=r"`generated` must be a matrix .*\(10, 3, 1\)"
-    ):
+    with pytest.raises(ValueError, match=r"`generated` must be a matrix .*\(10, 3, 1\)"):
         measure(x, x[..., np.newaxis])
     with pytest.raises(ValueError, match="received 3 and 2"):
         measure(x, x[:, :2])

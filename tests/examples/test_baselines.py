@@ -79,9 +79,7 @@ def test_pca_equals_the_gaussian_probability_of_the_orthant(latent_dim):
 
 def test_pca_refuses_a_latent_space_that_leaves_no_noise():
     x = correlated_images(20)
-    with pytest.raises(
-        ValueError, match=r"`latent_dim` must be .* 6 pixels.* received 6"
-    ):
+    with pytest.raises(ValueError, match=r"`latent_dim` must be .* 6 pixels.* received 6"):
         baselines.probabilistic_pca(x, x, latent_dim=6)
 
 

@@ -253,9 +253,7 @@ def test_float32_is_finite_and_right_wherever_it_can_be(name, jit_compile):
 @pytest.mark.parametrize("batch", BATCHES, ids=lambda batch: str(batch[:3]))
 def test_normalized_maximum_likelihood_and_the_discriminator_never_overflow(batch):
     logits = tf.constant(batch)
-    value, gradient = value_and_gradient(
-        losses.MaximumLikelihood(normalize=True), logits
-    )
+    value, gradient = value_and_gradient(losses.MaximumLikelihood(normalize=True), logits)
     wide = np.array(batch, np.longdouble)
     shifted = np.exp(wide - wide.max())
     np.testing.assert_allclose(
@@ -271,9 +269,7 @@ def test_normalized_maximum_likelihood_and_the_discriminator_never_overflow(batc
     exact_value = np.mean(softplus(-wide) + 0.1 * wide + softplus(wide))
     exact_gradient = (sigmoid(wide) - sigmoid(-wide) + 0.1) / len(batch)
     np.testing.assert_allclose(value, float(exact_value), rtol=1e-5)
-    np.testing.assert_allclose(
-        gradient, exact_gradient.astype(float), rtol=1e-5, atol=1e-8
-    )
+    np.testing.assert_allclose(gradient, exact_gradient.astype(float), rtol=1e-5, atol=1e-8)
 
 
 @pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
@@ -339,9 +335,7 @@ def test_penalty_of_a_flat_critic_has_a_finite_gradient():
     weight = tf.Variable([[0.0]])
     x = tf.ones([4, 1])
     with tf.GradientTape() as tape:
-        penalty = losses.wgan_gp_penalty(
-            lambda x: x @ weight, x, 2 * x, tf.fill([4], 0.5)
-        )
+        penalty = losses.wgan_gp_penalty(lambda x: x @ weight, x, 2 * x, tf.fill([4], 0.5))
     assert np.all(np.isfinite(tape.gradient(penalty, weight)))
 
 
@@ -365,9 +359,7 @@ def test_config_round_trip_through_json_gives_the_same_losses(loss):
     assert type(copy) is type(loss)
     real, fake = [0.3, -1.0], [0.7, 0.2]
     assert float(copy(fake)) == float(loss(fake))
-    assert float(copy.discriminator(real, fake)) == float(
-        loss.discriminator(real, fake)
-    )
+    assert float(copy.discriminator(real, fake)) == float(loss.discriminator(real, fake))
 
 
 @pytest.mark.parametrize(

@@ -27,9 +27,7 @@ def main():
     job = pickle.load(sys.stdin.buffer)
     if not job["xla"]:
         saved_model_loader.disable_xla()
-    sessions = [
-        saved_model_loader.SavedModel(job["path"]) for _ in range(job["sessions"])
-    ]
+    sessions = [saved_model_loader.SavedModel(job["path"]) for _ in range(job["sessions"])]
     # Every session makes every call in every thread, all at the same time.
     rounds = [session for session in sessions for _ in range(job["threads"])]
     with futures.ThreadPoolExecutor(len(rounds)) as pool:

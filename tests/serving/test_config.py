@@ -78,9 +78,7 @@ def test_models_config_lists_every_model_that_has_a_version(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "half" / ".writing-0").mkdir(parents=True)
     assert serving.write_config(tmp_path, base_path="/models/") == ["a", "b"]
-    config = parse(
-        tmp_path / "models.config", model_server_config_pb2.ModelServerConfig()
-    )
+    config = parse(tmp_path / "models.config", model_server_config_pb2.ModelServerConfig())
     models = config.model_config_list.config
     assert [(model.name, model.base_path) for model in models] == [
         ("a", "/models/a"),
@@ -92,9 +90,7 @@ def test_models_config_lists_every_model_that_has_a_version(tmp_path):
 def test_monitoring_config_turns_metrics_on(version_dir):
     exports = os.path.dirname(os.path.dirname(version_dir))
     assert serving.write_config(exports) == ["toy"]
-    config = parse(
-        os.path.join(exports, "monitoring.config"), protos.MonitoringConfig()
-    )
+    config = parse(os.path.join(exports, "monitoring.config"), protos.MonitoringConfig())
     assert config.prometheus_config.enable
     assert config.prometheus_config.path == "/monitoring/prometheus/metrics"
 

@@ -103,7 +103,9 @@ def density_coverage(
     return DensityCoverage(float(density), float(np.mean(inside > 0)))
 
 
-def _checked(real, generated, num_neighbors):
+def _checked(
+    real: np.ndarray, generated: np.ndarray, num_neighbors: int
+) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(num_neighbors, bool) or num_neighbors != int(num_neighbors):
         raise TypeError(f"`num_neighbors` must be an integer; received {num_neighbors}.")
     if num_neighbors < 1:
@@ -119,13 +121,13 @@ def _checked(real, generated, num_neighbors):
     return real - centre, generated - centre
 
 
-def _squared_distances(x, y):
+def _squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """‖x_i - y_j‖², `[len(x), len(y)]`."""
     squares = np.sum(x * x, axis=1)[:, np.newaxis] + np.sum(y * y, axis=1)
     return np.maximum(squares - 2.0 * (x @ y.T), 0.0)
 
 
-def _squared_radii(x, num_neighbors):
+def _squared_radii(x: np.ndarray, num_neighbors: int) -> np.ndarray:
     """The squared distance of each point to its k-th nearest other point."""
     radii = np.empty(len(x))
     for block in row_blocks(len(x), len(x)):

@@ -90,12 +90,12 @@ def kernel_distance(real: np.ndarray, generated: np.ndarray) -> float:
     )
 
 
-def _covariance_root(x):
+def _covariance_root(x: np.ndarray) -> np.ndarray:
     """R with RᵀR the sample covariance."""
-    return np.linalg.qr((x - x.mean(axis=0)) / np.sqrt(len(x) - 1), mode="r")
+    return np.asarray(np.linalg.qr((x - x.mean(axis=0)) / np.sqrt(len(x) - 1), mode="r"))
 
 
-def _kernel_sum(x, y):
+def _kernel_sum(x: np.ndarray, y: np.ndarray) -> float:
     scale = x.shape[1]
     return float(
         sum(
@@ -105,6 +105,6 @@ def _kernel_sum(x, y):
     )
 
 
-def _mean_kernel_within(x):
+def _mean_kernel_within(x: np.ndarray) -> float:
     diagonal = np.sum((np.sum(x * x, axis=1) / x.shape[1] + 1.0) ** 3)
     return (_kernel_sum(x, x) - float(diagonal)) / (len(x) * (len(x) - 1))

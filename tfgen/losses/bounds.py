@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -162,7 +163,7 @@ class ELBO(Bound):
         beta: the weight of the KL in the objective, at least 0.
 
     Raises:
-        TypeError: if `num_samples` is no integer.
+        TypeError: if `num_samples` is no integer or `beta` no number.
         ValueError: if an argument is out of range or unknown, or if `kl="analytic"` goes
             with `estimator="stl"`, or (at `compile`) with distributions for which TFP
             has no closed form.
@@ -194,8 +195,10 @@ class ELBO(Bound):
                 "does not contain; received kl='analytic'. Use kl='monte_carlo', or "
                 "estimator='reparameterized'."
             )
-        if isinstance(beta, bool) or not isinstance(beta, numbers.Real) or beta < 0:
-            raise ValueError(f"`beta` must be a number >= 0; received {beta!r}.")
+        if isinstance(beta, bool) or not isinstance(beta, numbers.Real):
+            raise TypeError(f"`beta` must be a number; received {beta!r}.")
+        if not 0 <= beta < math.inf:
+            raise ValueError(f"`beta` must be finite and at least 0; received {beta!r}.")
         self.kl = kl
         self.beta = keras.Variable(float(beta), trainable=False, name="beta")
 
@@ -261,7 +264,8 @@ class IWLB(Bound):
     Args:
         num_samples: K.
         estimator: `"reparameterized"`, `"dreg"`, or `"stl"`, whose gradient of L_K is
-            biased for K > 1 (arXiv 1810.04152, section 3): prefer `"dreg"`.
+            biased for K > 1 (arXiv 1810.04152, section 3), which `compile` warns of:
+            prefer `"dreg"`.
         backward_samples: m: all K samples run forward and only m of them backward, drawn
             with replacement in proportion to their weights and averaged; the gradient is
             the same in expectation, as sum_k w_k/sum_j w_j grad log w_k is its mean. `None`
@@ -301,6 +305,18 @@ class IWLB(Bound):
     def _reduce(self, log_weights: tf.Tensor) -> tf.Tensor:
         return iwlb(log_weights)
 
+    def check(self, posterior: tfd.Distribution, prior: tfd.Distribution) -> None:
+        """Raises a ValueError if the bound can't be estimated; warns if it's biased."""
+        super().check(posterior, prior)
+        if self.estimator == "stl" and self.num_samples > 1:
+            warnings.warn(
+                f"`estimator` 'stl' of {self!r} gives a biased gradient of the bound for "
+                "`num_samples` above 1 (arXiv 1810.04152, section 3). Use "
+                "estimator='dreg', which is unbiased and vanishes at the posterior too.",
+                UserWarning,
+                stacklevel=3,
+            )
+
     def evaluate(
         self,
         posterior: tfd.Distribution,
@@ -328,8 +344,8 @@ class IWLB(Bound):
         log_weights = log_likelihood(z) + prior.log_prob(z) - log_prob
         surrogate = elbo(log_weights)
         bound = self._reduce(terms.total)
-        # The bound's value with the surrogate's gradient.
-        objective = bound + surrogate - tf.stop_gradient(surrogate)
+        # The bound's value, to the last bit, with the surrogate's gradient.
+        objective = bound + (surrogate - tf.stop_gradient(surrogate))
         return _evaluation(objective, bound, terms)
 
     def get_config(self) -> dict[str, Any]:
@@ -394,7 +410,7 @@ class Renyi(Bound):
         return {"alpha": self.alpha, "num_samples": self.num_samples}
 
 
-_ALIASES: dict[str, type[Bound]] = {"elbo": ELBO, "iwlb": IWLB}
+_ALIASES: dict[str, Callable[[], Bound]] = {"elbo": ELBO, "iwlb": IWLB}
 
 
 def get_bound(identifier: Any) -> Bound:

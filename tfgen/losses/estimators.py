@@ -46,12 +46,6 @@ def check_estimator(posterior: tfd.Distribution, estimator: str) -> None:
             "estimator of tfgen applies. End the encoder in a reparameterized layer, "
             "such as `tfgen.layers.MultivariateNormalTriL`."
         )
-    if estimator != "reparameterized" and not hasattr(posterior, "rebuild"):
-        raise ValueError(
-            f"`estimator` {estimator!r} needs a posterior that can be rebuilt from its "
-            f"raw parameters; received a plain {type(posterior).__name__}, for which "
-            "'reparameterized' applies. End the encoder in a layer of `tfgen.layers`."
-        )
 
 
 def sample_posterior(
@@ -91,8 +85,24 @@ def hold(
     weigh = None
     if estimator == "dreg":
         z, weigh = _weighable(z)
-    held = posterior.rebuild(tf.stop_gradient(posterior.raw_parameters))
-    return z, held.log_prob(z), weigh
+    return z, _held_log_prob(posterior, z, log_prob), weigh
+
+
+def _held_log_prob(
+    posterior: tfd.Distribution, z: tf.Tensor, log_prob: tf.Tensor
+) -> tf.Tensor:
+    """log q(z|x) as it is, `[K, B]`, whose gradient flows into z alone.
+
+    Whatever else q depends on is held: raw parameters, and the weights of a flow.
+    """
+    point = tf.stop_gradient(z)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(point)
+        value = posterior.log_prob(point)
+    score = tf.stop_gradient(tape.gradient(value, point))
+    # The move is 0, so that the value is `log_prob`, to the last bit.
+    move = tf.reduce_sum(score * (z - point), axis=list(range(2, z.shape.rank)))
+    return tf.stop_gradient(log_prob) + move
 
 
 def _weighable(z: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], None]]:

@@ -1,6 +1,7 @@
 """The base of the GAN losses, and the general generator objective."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -106,7 +107,9 @@ class GANLoss:
         """The loss that `get_config` described."""
         return cls(**config)
 
-    def _discriminator(self, real, fake, label_smoothing):
+    def _discriminator(
+        self, real: tf.Tensor, fake: tf.Tensor, label_smoothing: float
+    ) -> tf.Tensor:
         # softplus(-a) + s a is the cross-entropy to the label 1 - s.
         on_real = tf.reduce_mean(tf.math.softplus(-real) + label_smoothing * real)
         return on_real + tf.reduce_mean(tf.math.softplus(fake))
@@ -169,7 +172,7 @@ def serialize_function(f: Callable) -> dict:
     return keras.saving.serialize_keras_object(f)
 
 
-def _flat_logits(logits, name: str) -> tf.Tensor:
+def _flat_logits(logits: Any, name: str) -> tf.Tensor:
     """Logits as a float32 or float64 vector [N]."""
     logits = tf.convert_to_tensor(logits)
     if not logits.dtype.is_floating:

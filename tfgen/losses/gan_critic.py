@@ -29,7 +29,9 @@ class LeastSquares(GANLoss):
         """½ mean (a - 1)²."""
         return 0.5 * tf.reduce_mean(tf.square(logits - 1.0))
 
-    def _discriminator(self, real, fake, label_smoothing):
+    def _discriminator(
+        self, real: tf.Tensor, fake: tf.Tensor, label_smoothing: float
+    ) -> tf.Tensor:
         on_real = tf.reduce_mean(tf.square(real - 1.0))
         return 0.5 * (on_real + tf.reduce_mean(tf.square(fake)))
 
@@ -55,7 +57,9 @@ class Hinge(GANLoss):
         """-mean a."""
         return -tf.reduce_mean(logits)
 
-    def _discriminator(self, real, fake, label_smoothing):
+    def _discriminator(
+        self, real: tf.Tensor, fake: tf.Tensor, label_smoothing: float
+    ) -> tf.Tensor:
         on_real = tf.reduce_mean(tf.nn.relu(1.0 - real))
         return on_real + tf.reduce_mean(tf.nn.relu(1.0 + fake))
 
@@ -83,5 +87,7 @@ class Wasserstein(GANLoss):
         """-mean a."""
         return -tf.reduce_mean(logits)
 
-    def _discriminator(self, real, fake, label_smoothing):
+    def _discriminator(
+        self, real: tf.Tensor, fake: tf.Tensor, label_smoothing: float
+    ) -> tf.Tensor:
         return tf.reduce_mean(fake) - tf.reduce_mean(real)

@@ -87,7 +87,7 @@ class FDivergence(GANLoss):
 
     def objective(self, logits: tf.Tensor) -> tf.Tensor:
         """E h(exp(a)), from logits."""
-        if self.f == "alpha":
+        if self.alpha is not None:
             return _alpha_objective(logits, self.alpha)
         if isinstance(self.f, str):
             return _OBJECTIVES[self.f](logits)
@@ -107,17 +107,17 @@ class FDivergence(GANLoss):
         return cls(f, alpha=config["alpha"])
 
 
-def _alpha_objective(logits, alpha):
+def _alpha_objective(logits: tf.Tensor, alpha: float) -> tf.Tensor:
     if alpha == 0.0:
         return -tf.reduce_mean(logits)
     return -mean_expm1(alpha * logits) / alpha
 
 
-def _jensen_shannon_objective(logits):
+def _jensen_shannon_objective(logits: tf.Tensor) -> tf.Tensor:
     return 0.5 * (math.log(2.0) - tf.reduce_mean(tf.math.softplus(logits)))
 
 
-def _general_objective(logits, f):
+def _general_objective(logits: tf.Tensor, f: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
     ratio = tf.exp(logits)
     with tf.GradientTape() as tape:
         tape.watch(ratio)

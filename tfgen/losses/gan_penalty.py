@@ -60,7 +60,9 @@ def wgan_gp_penalty(
     return tf.reduce_mean(tf.square(tf.sqrt(tf.maximum(squared, 1e-12)) - 1.0))
 
 
-def _squared_gradient_norm(discriminator, x):
+def _squared_gradient_norm(
+    discriminator: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor
+) -> tf.Tensor:
     with tf.GradientTape() as tape:
         tape.watch(x)
         logits = discriminator(x)

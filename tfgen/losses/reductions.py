@@ -90,4 +90,12 @@ def renyi(log_weights: tf.Tensor, alpha: float) -> tf.Tensor:
             "`alpha` must differ from 1; received 1. The limit at 1 is the ELBO: use "
             "`tfgen.losses.elbo`, or the loss `tfgen.losses.ELBO`."
         )
-    return iwlb((1.0 - alpha) * log_weights) / (1.0 - alpha)
+    order = 1.0 - alpha
+    extreme = tf.reduce_max if order > 0 else tf.reduce_min
+    largest = tf.stop_gradient(extreme(log_weights, axis=0))
+    largest = tf.where(tf.math.is_finite(largest), largest, 0.0)
+    power = order * (log_weights - largest)  # at most 0
+    # Near alpha = 1 the mean of exp(power) is near 1, where expm1 and log1p keep digits.
+    excess = tf.reduce_mean(tf.math.expm1(power), axis=0)
+    near, far = tf.math.log1p(excess), iwlb(power)
+    return largest + tf.where(excess > -0.5, near, far) / order

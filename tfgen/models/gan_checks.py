@@ -1,31 +1,37 @@
-"""What a GAN asks of its two networks, checked before the first step."""
+"""What a GAN asks of its networks, settings and data, checked before the first step."""
+
+import math
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-__all__ = ["check_networks"]
+from tfgen.losses import GANLoss
+from tfgen.models import checks
+
+__all__ = ["check_batch", "check_data", "check_networks", "check_stabilisers"]
+
+_PENALTIES = (None, "r1", "wgan_gp")
 
 # Operations between a squashing function and the output that don't hide it.
 _PASS_THROUGH = {"Cast", "Identity", "Reshape", "Squeeze"}
 _SQUASHING = {"Sigmoid": "sigmoid", "Softmax": "softmax"}
 
 
-def check_networks(
-    generator: keras.Model, discriminator: keras.Model, latent_dim: int
-) -> tuple[int | None, ...]:
+def check_networks(generator: Any, discriminator: Any, latent_dim: int) -> tuple:
     """Builds the networks, where they are not, and checks that they fit.
 
     Args:
-        generator: z `[batch, latent_dim]` → samples `[batch, ...]`.
-        discriminator: samples → logits `[batch, 1]` or `[batch]`.
+        generator: z `[batch, latent_dim]` to samples `[batch, ...]`.
+        discriminator: samples to logits, `[batch, 1]` or `[batch]`.
         latent_dim: the size of z.
 
     Returns:
         The shape of one sample.
 
     Raises:
-        TypeError: If a network is no Keras layer or model.
-        ValueError: If they don't fit each other or `latent_dim`, or the discriminator
+        TypeError: if a network is no Keras layer or model.
+        ValueError: if they don't fit each other or `latent_dim`, or the discriminator
             returns anything but one logit an example.
     """
     networks = {"generator": generator, "discriminator": discriminator}
@@ -34,23 +40,29 @@ def check_networks(
             raise TypeError(
                 f"`{name}` must be a Keras model or layer; received {network!r}."
             )
-    sample = _symbolic_output(
+    samples = _symbolic_output(
         generator,
         keras.Input([latent_dim]),
         f"`generator` must take z of shape (batch, {latent_dim}), by `latent_dim`",
     )
-    if not isinstance(sample, keras.KerasTensor):
+    if not isinstance(samples, keras.KerasTensor):
         raise ValueError(
-            f"`generator` must have one output, the samples; received {_describe(sample)}."
+            f"`generator` must have one output, the samples; received {_describe(samples)}."
         )
-    shape = tuple(sample.shape)[1:]
+    shape = tuple(samples.shape)[1:]
+    if None in shape:
+        raise ValueError(
+            "`generator` must make samples of a fixed shape; received "
+            f"{_describe(samples)}."
+        )
     logits = _symbolic_output(
         discriminator,
-        keras.Input(shape, dtype=sample.dtype),
+        keras.Input(shape, dtype=samples.dtype),
         f"`discriminator` must take what `generator` makes, samples of shape {shape}",
     )
-    if not isinstance(logits, keras.KerasTensor) or not (
-        len(logits.shape) == 1 or (len(logits.shape) == 2 and logits.shape[1] == 1)
+    if not isinstance(logits, keras.KerasTensor) or tuple(logits.shape)[1:] not in (
+        (),
+        (1,),
     ):
         raise ValueError(
             "`discriminator` must return one logit an example, shape (batch, 1); "
@@ -59,40 +71,109 @@ def check_networks(
     squashing = _final_squashing(discriminator, shape)
     if squashing:
         raise ValueError(
-            "`discriminator` must return logits, a(x) with D(x) = sigmoid(a(x)); "
+            "`discriminator` must return logits a(x), with D(x) = sigmoid(a(x)); "
             f"received one that ends in a {squashing}. Return logits: end it in "
             "`keras.layers.Dense(1)` without activation."
         )
     return shape
 
 
-def _symbolic_output(network, network_input, rule):
+def _symbolic_output(network: Any, network_input: keras.KerasTensor, rule: str) -> Any:
     try:
         return network(network_input)
     except Exception as error:
         raise ValueError(
-            f"{rule}; received {type(network).__name__} {network.name!r}, which "
-            f"fails on it: {error}"
+            f"{rule}; received {type(network).__name__} {network.name!r}, which fails on "
+            f"it: {error}"
         ) from error
 
 
-def _describe(outputs):
-    if isinstance(outputs, keras.KerasTensor):
-        return f"shape {tuple(outputs.shape)}"
+def _describe(outputs: Any) -> str:
     shapes = [tuple(tensor.shape) for tensor in keras.tree.flatten(outputs)]
-    return f"{len(shapes)} outputs, of shapes {shapes}"
+    return f"shape {shapes[0]}" if len(shapes) == 1 else f"{len(shapes)} outputs: {shapes}"
 
 
-def _final_squashing(discriminator, shape):
+def _final_squashing(discriminator: Any, shape: tuple) -> str | None:
     """The name of the sigmoid or softmax that a network ends in, however written."""
 
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, *shape], discriminator.compute_dtype)]
-    )
-    def trace(x):
+    @tf.function(autograph=False)
+    def trace(x: tf.Tensor) -> tf.Tensor:
         return discriminator(x, training=False)
 
-    operation = trace.get_concrete_function().outputs[0].op
+    spec = tf.TensorSpec([None, *shape], discriminator.compute_dtype)
+    operation = trace.get_concrete_function(spec).outputs[0].op
     while operation.type in _PASS_THROUGH:
         operation = operation.inputs[0].op
     return _SQUASHING.get(operation.type)
+
+
+def check_stabilisers(
+    loss: GANLoss,
+    gradient_penalty: Any,
+    gradient_penalty_weight: float,
+    label_smoothing: float,
+    generator_ema: float | None,
+) -> None:
+    """Raises a ValueError unless each is in its range; arguments as `GAN.compile`'s."""
+    if gradient_penalty not in _PENALTIES:
+        known = ", ".join(repr(name) for name in _PENALTIES)
+        raise ValueError(
+            f"`gradient_penalty` must be one of {known}; received {gradient_penalty!r}."
+        )
+    if not (math.isfinite(gradient_penalty_weight) and gradient_penalty_weight >= 0):
+        raise ValueError(
+            "`gradient_penalty_weight` must be finite and at least 0; received "
+            f"{gradient_penalty_weight}."
+        )
+    if generator_ema is not None and not 0.0 <= generator_ema < 1.0:
+        raise ValueError(
+            f"`generator_ema` must lie in [0, 1), or be None; received {generator_ema}."
+        )
+    # The loss knows which smoothing it allows: ask it, for one example.
+    loss.discriminator([0.0], [0.0], label_smoothing)
+
+
+def check_data(x: Any, sample_shape: tuple, name: str = "x") -> None:
+    """Checks what can be known of data before the first step.
+
+    Args:
+        x: an array or tensor, a `tf.data.Dataset`, or something else that Keras takes,
+            whose batches `check_batch` will see.
+        sample_shape: the shape of one sample of the generator.
+        name: what to call it.
+
+    Raises:
+        TypeError: if x is not floating point.
+        ValueError: if x is empty, not finite or of another shape, or has labels.
+    """
+    if isinstance(x, tf.data.Dataset):
+        check_batch(x.element_spec, sample_shape, name)
+    elif hasattr(x, "shape") and hasattr(x, "dtype"):
+        check_batch(x, sample_shape, name)
+        checks.check_array(x, name)
+
+
+def check_batch(data: Any, sample_shape: tuple, name: str = "x") -> Any:
+    """The x of a batch, or its spec; raises as `check_data` does."""
+    x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+    if y is not None or weight is not None:
+        raise ValueError(
+            f"`{name}` must come alone; received labels or sample weights with it. Leave "
+            "them out: a GAN uses neither."
+        )
+    if not (hasattr(x, "shape") and hasattr(x, "dtype")):
+        raise TypeError(f"`{name}` must be one tensor; received {type(x).__name__}.")
+    dtype = tf.as_dtype(x.dtype)
+    if not dtype.is_floating:
+        raise TypeError(
+            f"`{name}` must be floating point; received {dtype.name}. Cast it, and scale "
+            "it to the range of the generator's samples."
+        )
+    checks.check_event(
+        tuple(x.shape),
+        name,
+        sample_shape,
+        "That is the shape of the generator's samples, which the discriminator compares "
+        "with the data.",
+    )
+    return x

@@ -1,5 +1,6 @@
 """Sums of importance weights over many samples, in bounded memory."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,39 +12,53 @@ __all__ = ["log_weight_sums"]
 # Numbers in the largest intermediate of a block: 64 MB of float32.
 _BLOCK_NUMBERS = 2**24
 
+# Numbers in all from which XLA's saving makes up for the seconds it takes to compile:
+# 8.9 against 12.3 us of CPU a sample (784-200-200-50, 5,000 samples, 2 cores).
+_XLA_NUMBERS = 2**32
+
 
 def log_weight_sums(
-    block_sums: Callable[..., tuple[tf.Tensor, tf.Tensor]],
+    block_sums: Callable[[bool], Callable[..., tuple[tf.Tensor, tf.Tensor]]],
     x: Any,
     keys: tf.Tensor,
     num_samples: int,
     width: int,
+    xla: bool = True,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """log sum_k w_k and log sum_k w_k^2, each `[B]`, over blocks of rows and samples.
 
     Args:
-        block_sums: `(x, keys, first_sample, num_samples=...)` to the two logarithms, each
-            `[b]`, of a block of b rows and so many samples.
+        block_sums: from whether XLA is to compile it to a function
+            `(x, keys, first_sample, num_samples=...)` to the two logarithms, each `[b]`,
+            of a block of b rows and so many samples.
         x: `[B, ...]`, or a structure of such.
         keys: the rows' keys, `uint32 [B, 2]`.
         num_samples: K.
         width: how many numbers the largest intermediate has for one row and sample.
+        xla: whether XLA may be used, where the sums are long enough for it to pay.
     """
-    samples = min(num_samples, max(1, _BLOCK_NUMBERS // width))
-    rows = max(1, _BLOCK_NUMBERS // (width * samples))
+    count = int(keys.shape[0])
+    xla = xla and count * num_samples * width > _XLA_NUMBERS
+    # Blocks of equal size, so that one program serves all of them.
+    blocks = math.ceil(num_samples / max(1, _BLOCK_NUMBERS // width))
+    samples = math.ceil(num_samples / blocks)
+    rows = min(count, max(1, _BLOCK_NUMBERS // (width * samples)))
     sums = []
-    for start in range(0, keys.shape[0], rows):
-        part = keras.tree.map_structure(lambda t, a=start: t[a : a + rows], x)
-        blocks = []
+    for start in range(0, count, rows):
+        # The last block is filled up with copies of the last row.
+        index = tf.minimum(tf.range(start, start + rows), count - 1)
+        part = keras.tree.map_structure(lambda t, i=index: tf.gather(t, i), (x, keys))
+        parts = []
         for first in range(0, num_samples, samples):
             size = min(samples, num_samples - first)
-            blocks.append(
-                block_sums(
-                    part, keys[start : start + rows], tf.constant(first), num_samples=size
-                )
-            )
-        sums.append(
-            [tf.reduce_logsumexp(tf.stack(t), 0) for t in zip(*blocks, strict=True)]
-        )
-    first_moment, second_moment = zip(*sums, strict=True)
-    return tf.concat(first_moment, axis=0), tf.concat(second_moment, axis=0)
+            arguments = (*part, tf.constant(first))
+            try:
+                parts.append(block_sums(xla)(*arguments, num_samples=size))
+            except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+                if not xla:
+                    raise
+                xla = False  # something in the model has no XLA kernel
+                parts.append(block_sums(xla)(*arguments, num_samples=size))
+        sums.append([tf.reduce_logsumexp(tf.stack(t), 0) for t in zip(*parts, strict=True)])
+    log_sum, log_sum_squares = zip(*sums, strict=True)
+    return tf.concat(log_sum, axis=0)[:count], tf.concat(log_sum_squares, axis=0)[:count]

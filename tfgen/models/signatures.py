@@ -73,7 +73,7 @@ def _gaussian_parameters(posterior: tfd.Distribution) -> dict[str, tf.Tensor]:
     if isinstance(inner, tfd.MultivariateNormalLinearOperator):
         is_diagonal = isinstance(inner.scale, tf.linalg.LinearOperatorDiag)
         outputs["scale"] = inner.stddev() if is_diagonal else inner.scale.to_dense()
-    elif isinstance(getattr(inner, "distribution", None), tfd.Normal):
+    elif isinstance(inner, tfd.Independent) and isinstance(inner.distribution, tfd.Normal):
         outputs["scale"] = inner.stddev()
     return outputs
 

@@ -40,7 +40,7 @@ def export(
         version: a non-negative integer; None takes the next after the largest there,
             from 1.
         xla: whether to write a twin of each signature, named `…_xla`, that is compiled
-            by XLA. A default server refuses to run those.
+            by XLA. Only a server with `--xla_cpu_compilation_enabled` runs those.
         batch_sizes: the batch sizes a batching server pads to, in increasing order.
 
     Returns:
@@ -92,8 +92,7 @@ def export(
         return write_version(base, version, write)
     except tf.errors.OpError as error:
         raise OSError(
-            f"No version could be written to {base!r}, which is as it was: "
-            f"{error.message}"
+            f"No version could be written to {base!r}, which is as it was: {error.message}"
         ) from error
 
 

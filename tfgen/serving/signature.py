@@ -57,9 +57,7 @@ class Signature:
 
 def _check_input(name: str, spec: tf.TensorSpec) -> None:
     if not isinstance(spec, tf.TensorSpec):
-        raise TypeError(
-            f"`inputs[{name!r}]` must be a `tf.TensorSpec`; received {spec!r}."
-        )
+        raise TypeError(f"`inputs[{name!r}]` must be a `tf.TensorSpec`; received {spec!r}.")
     if not name.isidentifier():
         raise ValueError(
             "A key of `inputs` must be a Python identifier, since it is passed as a "

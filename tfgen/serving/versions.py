@@ -45,8 +45,7 @@ def check_version(base: str, version: int | None) -> None:
         return
     if not isinstance(version, numbers.Integral) or isinstance(version, bool):
         raise TypeError(
-            "`version` must be an integer, or None for the next one; received "
-            f"{version!r}."
+            f"`version` must be an integer, or None for the next one; received {version!r}."
         )
     if not 0 <= version <= _MAX_VERSION:
         raise ValueError(
@@ -57,9 +56,7 @@ def check_version(base: str, version: int | None) -> None:
         raise _exists(base, version)
 
 
-def write_version(
-    base: str, version: int | None, write: Callable[[str], object]
-) -> str:
+def write_version(base: str, version: int | None, write: Callable[[str], object]) -> str:
     """Writes a version under a name that servers pass over, then renames it.
 
     Args:

@@ -1,0 +1,80 @@
+"""How a GAN's networks are updated: optimizers, gradients, and a moving average."""
+
+from collections.abc import Callable, Sequence
+
+import keras
+import tensorflow as tf
+
+__all__ = ["build_optimizer", "frozen_copy", "minimise", "update_average"]
+
+
+def build_optimizer(
+    identifier: str | keras.Optimizer, network: keras.layers.Layer
+) -> keras.Optimizer:
+    """A built optimizer of a network's variables, which scales a float16 loss.
+
+    Args:
+        identifier: a Keras optimizer or its name.
+        network: the network, built.
+
+    Returns:
+        The optimizer.
+
+    Raises:
+        ValueError: if the optimizer averages weights itself.
+    """
+    optimizer = keras.optimizers.get(identifier)
+    if optimizer.use_ema:
+        raise ValueError(
+            "`use_ema` must be off in a GAN's optimizers, since Keras would overwrite "
+            f"both networks at the end of `fit`; received {optimizer.name!r} with it on. "
+            "Use `generator_ema` of `compile`."
+        )
+    half = network.dtype_policy.compute_dtype == "float16"
+    if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    if not optimizer.built:
+        optimizer.build(network.trainable_variables)
+    return optimizer
+
+
+def minimise(
+    objective: Callable[[], tf.Tensor],
+    optimizer: keras.Optimizer,
+    variables: Sequence[keras.Variable],
+) -> None:
+    """One update of `variables`, and of nothing else.
+
+    Args:
+        objective: gives the scalar to minimise; a replica's, of which all replicas'
+            mean is minimised.
+        optimizer: built on `variables`.
+        variables: what is updated.
+    """
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        for variable in variables:
+            tape.watch(variable.value)
+        loss = optimizer.scale_loss(objective() / replicas)
+    optimizer.apply(tape.gradient(loss, variables), variables)
+
+
+def frozen_copy(generator: keras.layers.Layer, latent_dim: int) -> keras.layers.Layer:
+    """A copy of a generator, with its weights, that no optimizer trains."""
+    config = keras.saving.serialize_keras_object(generator)
+    copy = keras.saving.deserialize_keras_object(config)
+    copy(keras.Input([latent_dim]))
+    copy.set_weights(generator.get_weights())
+    copy.trainable = False
+    return copy
+
+
+def update_average(
+    average: keras.layers.Layer, network: keras.layers.Layer, decay: tf.Tensor
+) -> None:
+    """average <- decay average + (1 - decay) network; what is not trained is copied."""
+    for mean, new in zip(average.variables, network.variables, strict=True):
+        if new.trainable:
+            mean.assign_add(tf.cast(1.0 - decay, mean.dtype) * (new - mean))
+        else:
+            mean.assign(new)
