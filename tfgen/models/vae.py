@@ -137,16 +137,11 @@ class VAE(FusedModel):
             if self._prior is None:
                 latent = tuple(posterior.event_shape)
                 self._prior = parts.standard_normal(latent, posterior.dtype)
-            self._attach_prior(input_shape)
+            parts.attach_prior(self._prior, self.encoder, posterior, input_shape)
             self._structure = parts.examine(
                 posterior, self.prior, self.decoder, input_shape
             )
         self.built = True
-
-    def _attach_prior(self, input_shape: Any) -> None:
-        """Shows the encoder to a prior that is made of posteriors, as a VampPrior is."""
-        if hasattr(self._prior, "attach"):
-            self._prior.attach(self.encoder, input_shape)
 
     @property
     def structure(self) -> parts.Structure:
