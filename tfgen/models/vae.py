@@ -137,6 +137,7 @@ class VAE(FusedModel):
             if self._prior is None:
                 latent = tuple(posterior.event_shape)
                 self._prior = parts.standard_normal(latent, posterior.dtype)
+            parts.attach_prior(self._prior, self.encoder, posterior, input_shape)
             self._structure = parts.examine(
                 posterior, self.prior, self.decoder, input_shape
             )
@@ -427,7 +428,7 @@ class VAE(FusedModel):
         flat = tf.ensure_shape(flat, [None, *z.shape[2:]])
         likelihood = self.decoder(flat, training=training)
         y = tf.cast(y, likelihood.dtype)
-        if isinstance(likelihood, TensorDistribution):
+        if isinstance(likelihood, TensorDistribution) and likelihood.layer.any_batch:
             raw = likelihood.raw_parameters
             unflat = tf.reshape(raw, tf.concat([shape, tf.shape(raw)[1:]], axis=0))
             unflat = tf.ensure_shape(unflat, [*z.shape[:2], *raw.shape[1:]])
