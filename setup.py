@@ -29,6 +29,7 @@ TEST = [
     "pytest-xdist>=3.8,<4",
     "ruff>=0.17.5,<0.18",
     "setuptools>=65",
+    "tensorboard>=2.20,<3",
     "wheel>=0.48",
     *SERVING,
     *BENCHMARKS,

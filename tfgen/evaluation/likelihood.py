@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen.layers import TensorDistribution
-from tfgen.layers.base import canonical_event_shape
+from tfgen.layers.arguments import canonical_event_shape
 from tfgen.models import VAE
 
 __all__ = ["LogLikelihood", "bits_per_dimension", "log_likelihood"]

@@ -1,32 +1,103 @@
 """Layers that turn parameters into distributions: TFP's output layers for Keras 3.
 
-| layer | its law | parameters |
+| posterior or likelihood | its law | parameters |
 |---|---|---|
 | `MultivariateNormalDiag` | N(mu, diag sigma^2) | 2 D |
 | `MultivariateNormalTriL` | N(mu, L L^T) | D + D (D + 1) / 2 |
 | `MultivariateNormalScale` | N(mu, S S^T) | D + D^2 |
+| `MultivariateNormalDiagPlusLowRank` | S = diag(sigma) + U U^T | (2 + rank) D |
+| `InverseAutoregressiveFlow` | flows of one pass a sample | 2 D + context |
+| `MaskedAutoregressiveFlow` | flows of one pass a density | 2 D + context |
 | `IndependentBernoulli` | Bernoulli a dimension | D |
+| `IndependentDiscretizedLogistic` | 8-bit pixels, a rounded logistic each | 2 D |
+| `IndependentLogistic` | Logistic(mu, s) a dimension | 2 D |
 | `IndependentNormal` | N(mu, sigma^2) a dimension | 2 D |
+| `IndependentPoisson` | counts, Poisson(rate) a dimension | D |
+| `OneHotCategorical` | one of D categories | D |
+| `CategoricalMixtureOfOneHotCategorical` | K mixed one-hot categoricals | K (1 + D) |
+| `MixtureSameFamily` | K components of one layer of P parameters | K (1 + P) |
+| `MixtureNormal`, `MixtureLogistic` | K of independent dimensions | K (1 + 2 D) |
+| `DistributionLambda` | what a function says | any |
+| `AutoregressiveTransform` | a distribution through a masked network | a distribution |
+
+| prior, called without arguments | its law |
+|---|---|
+| `MixturePrior` | sum_k w_k N(mu_k, diag sigma_k^2) |
+| `VampPrior` | mean of q(z given u_k) over pseudo-inputs |
+| `FlowPrior` | N(0, I) through masked autoregressive flows |
+
+| part | what it does |
+|---|---|
+| `KLDivergenceRegularizer`, `KLDivergenceAddLoss` | add a KL divergence to the loss |
+| `AutoregressiveNetwork` | the masked network of a flow |
+| `VariableLayer` | a variable, whatever the input |
 """
 
+from tfgen.layers.autoregressive_flow import (
+    AutoregressiveTransform,
+    InverseAutoregressiveFlow,
+    MaskedAutoregressiveFlow,
+)
+from tfgen.layers.autoregressive_network import AutoregressiveNetwork
 from tfgen.layers.base import DistributionLayer
-from tfgen.layers.independent import IndependentBernoulli, IndependentNormal
+from tfgen.layers.categorical import (
+    CategoricalMixtureOfOneHotCategorical,
+    OneHotCategorical,
+)
+from tfgen.layers.discretized_logistic import DiscretizedLogistic
+from tfgen.layers.distribution_lambda import DistributionLambda
+from tfgen.layers.independent import (
+    IndependentBernoulli,
+    IndependentLogistic,
+    IndependentNormal,
+)
+from tfgen.layers.independent_counts import (
+    IndependentDiscretizedLogistic,
+    IndependentPoisson,
+)
+from tfgen.layers.kl_divergence import KLDivergenceAddLoss, KLDivergenceRegularizer
+from tfgen.layers.mixture import MixtureLogistic, MixtureNormal, MixtureSameFamily
 from tfgen.layers.multivariate_normal import (
     MultivariateNormalDiag,
+    MultivariateNormalDiagPlusLowRank,
     MultivariateNormalScale,
     MultivariateNormalTriL,
 )
+from tfgen.layers.priors import FlowPrior, MixturePrior
 from tfgen.layers.sampling import is_keyed_by_row, sample, sample_and_log_prob
 from tfgen.layers.tensor_distribution import TensorDistribution
+from tfgen.layers.vamp_prior import VampPrior
+from tfgen.layers.variable_layer import VariableLayer
 
 __all__ = [
+    "AutoregressiveNetwork",
+    "AutoregressiveTransform",
+    "CategoricalMixtureOfOneHotCategorical",
+    "DiscretizedLogistic",
+    "DistributionLambda",
     "DistributionLayer",
+    "FlowPrior",
     "IndependentBernoulli",
+    "IndependentDiscretizedLogistic",
+    "IndependentLogistic",
     "IndependentNormal",
+    "IndependentPoisson",
+    "InverseAutoregressiveFlow",
+    "KLDivergenceAddLoss",
+    "KLDivergenceRegularizer",
+    "MaskedAutoregressiveFlow",
+    "MixtureLogistic",
+    "MixtureNormal",
+    "MixturePrior",
+    "MixtureSameFamily",
     "MultivariateNormalDiag",
+    "MultivariateNormalDiagPlusLowRank",
     "MultivariateNormalScale",
     "MultivariateNormalTriL",
+    "OneHotCategorical",
     "TensorDistribution",
+    "VampPrior",
+    "VariableLayer",
     "is_keyed_by_row",
     "sample",
     "sample_and_log_prob",

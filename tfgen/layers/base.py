@@ -1,8 +1,6 @@
 """The base of the distribution layers: parameters in, a distribution out."""
 
-import inspect
-import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -11,46 +9,14 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfgen import random
+from tfgen.layers.conversion import canonical_conversion, conversion_config, convert
 from tfgen.layers.tensor_distribution import TensorDistribution
 
 tfd = tfp.distributions
 
-__all__ = [
-    "DistributionLayer",
-    "canonical_event_shape",
-    "canonical_size",
-    "register",
-]
+__all__ = ["DistributionLayer", "accept_distributions", "batch_size", "register"]
 
 register = keras.saving.register_keras_serializable("tfgen")
-
-_CONVERSIONS = ("sample", "mean", "mode")
-
-
-def canonical_size(value: Any, name: str) -> int:
-    """`value` as a positive Python integer, or an error that names the argument."""
-    if isinstance(value, int | np.integer) and not isinstance(value, bool):
-        if value >= 1:
-            return int(value)
-        raise ValueError(f"`{name}` must be at least 1; received {value}.")
-    raise TypeError(
-        f"`{name}` must be a positive integer; received {value!r} of type "
-        f"{type(value).__name__}. Pass a number such as 50."
-    )
-
-
-def canonical_event_shape(event_shape: Any) -> tuple[int, ...]:
-    """`event_shape` as a tuple of positive integers; an integer n stands for (n,)."""
-    if isinstance(event_shape, tf.TensorShape):
-        event_shape = event_shape.as_list()
-    if isinstance(event_shape, numbers.Integral):
-        event_shape = (event_shape,)
-    if not isinstance(event_shape, Sequence | np.ndarray) or isinstance(event_shape, str):
-        raise TypeError(
-            "`event_shape` must be an integer or a sequence of positive integers; "
-            f"received {event_shape!r}. Pass a shape such as (28, 28)."
-        )
-    return tuple(canonical_size(size, "event_shape") for size in event_shape)
 
 
 class DistributionLayer(keras.layers.Layer):
@@ -63,12 +29,16 @@ class DistributionLayer(keras.layers.Layer):
     policy.
 
     A subclass says `_distribution(params)`, its `event_shape`, its `_params_size` and
-    `_params_rule`, and its constructor's arguments in `get_config`.
+    `_params_rule`, and its constructor's arguments in `get_config`. `_distribution` takes
+    parameters with any leading dimensions, and reads the layer's weights, where it has
+    some, when it is called.
 
     Args:
         convert_to_tensor_fn: what the distribution converts to: `"sample"`, `"mean"`,
             `"mode"`, or a function of the distribution. A function that is to be saved
-            must be registered with `keras.saving.register_keras_serializable`.
+            must be registered with `keras.saving.register_keras_serializable`; one whose
+            tensor has another shape than batch and event, such as `q.sample(5)`, is
+            traced to find it.
         validate_args: whether TFP checks parameters and arguments at run time.
         **kwargs: `keras.layers.Layer`'s: `name`, `dtype`, `activity_regularizer`, ...
 
@@ -83,15 +53,21 @@ class DistributionLayer(keras.layers.Layer):
         validate_args: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.convert_to_tensor_fn = _canonical_conversion(convert_to_tensor_fn)
+        # Parameters come as they are: rounding them to a compute dtype gains nothing.
+        super().__init__(autocast=False, **kwargs)
+        self.convert_to_tensor_fn = canonical_conversion(
+            convert_to_tensor_fn, "convert_to_tensor_fn"
+        )
         self.validate_args = bool(validate_args)
         self.seed_generator = keras.random.SeedGenerator()
-        self.supports_jit = True
+        # Keras tracks the weights of a regularizer's prior through an attribute only.
+        self.regularizer_layers = getattr(self.activity_regularizer, "layers", [])
 
     # What a subclass says.
 
     event_shape: tuple[int, ...]
+    # Whether parameters may have any leading dimensions, as `rebuild` may add some.
+    any_batch = True
 
     def _distribution(self, params: tf.Tensor) -> tfd.Distribution:
         raise NotImplementedError
@@ -116,10 +92,18 @@ class DistributionLayer(keras.layers.Layer):
     def distribution(self, params: Any) -> TensorDistribution:
         """The distribution at `params` `[*batch, params_size]`, without Keras's call."""
         params = tf.cast(tf.convert_to_tensor(params), self.variable_dtype)
+        return self._tensor_distribution(
+            self._distribution(params), params, self.distribution
+        )
+
+    def _tensor_distribution(
+        self, distribution: tfd.Distribution, raw_parameters: Any, rebuild: Callable
+    ) -> TensorDistribution:
         return TensorDistribution(
-            self._distribution(params),
-            raw_parameters=params,
+            distribution,
+            raw_parameters=raw_parameters,
             layer=self,
+            rebuild=rebuild,
             convert_to_tensor=self._convert,
             next_key=self._next_key,
         )
@@ -136,10 +120,17 @@ class DistributionLayer(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor) -> TensorDistribution:
         """The distribution at `inputs` `[*batch, params_size]`."""
-        distribution = self.distribution(inputs)
+        return self._regularized(self.distribution(inputs))
+
+    def _regularized(self, distribution: TensorDistribution) -> TensorDistribution:
+        """`distribution`, with the regularizer's loss added as Keras adds a tensor's.
+
+        Keras regularizes outputs that are tensors only. It divides what the regularizer
+        returns, a total over the batch, by the size of the first dimension.
+        """
         if self.activity_regularizer is not None:
-            # Keras regularizes outputs that are tensors only.
-            self.add_loss(self.activity_regularizer(distribution))
+            total = self.activity_regularizer(distribution)
+            self.add_loss(total / batch_size(distribution, total.dtype))
         return distribution
 
     def compute_output_shape(self, input_shape: Any) -> tuple:
@@ -148,14 +139,31 @@ class DistributionLayer(keras.layers.Layer):
 
     def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
         """A `KerasTensor` of the shape of the tensor that the output converts to."""
+        if callable(self.convert_to_tensor_fn):
+            return self._traced_output_spec(inputs)
         shape = self.compute_output_shape(inputs.shape)
         return keras.KerasTensor(shape, dtype=self.variable_dtype)
+
+    def _traced_output_spec(self, inputs: Any) -> keras.KerasTensor:
+        """The output's spec, found by converting a distribution of unknown parameters."""
+        specs = keras.tree.map_structure(
+            lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), inputs
+        )
+        convert = tf.function(
+            lambda params: self.distribution(params).value(), autograph=False
+        )
+        # The scope keeps what the trace would do to the seed generator in the trace.
+        with keras.StatelessScope():
+            value = convert.get_concrete_function(specs).structured_outputs
+        return keras.KerasTensor(tuple(value.shape), dtype=value.dtype.name)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments; `convert_to_tensor_fn` by name."""
         return {
             **super().get_config(),
-            "convert_to_tensor_fn": _conversion_config(self.convert_to_tensor_fn),
+            "convert_to_tensor_fn": conversion_config(
+                self.convert_to_tensor_fn, "convert_to_tensor_fn"
+            ),
             "validate_args": self.validate_args,
         }
 
@@ -169,9 +177,7 @@ class DistributionLayer(keras.layers.Layer):
         return cls(**config)
 
     def _convert(self, distribution: tfd.Distribution) -> tf.Tensor:
-        if isinstance(self.convert_to_tensor_fn, str):
-            return getattr(distribution, self.convert_to_tensor_fn)()
-        return self.convert_to_tensor_fn(distribution)
+        return convert(distribution, self.convert_to_tensor_fn)
 
     def _next_key(self) -> tf.Tensor:
         state = tf.cast(self.seed_generator.next(), tf.int64)
@@ -182,37 +188,17 @@ class DistributionLayer(keras.layers.Layer):
         return f"{type(self).__name__}({event})"
 
 
-def _canonical_conversion(function: Any) -> str | Callable:
-    if isinstance(function, str):
-        if function not in _CONVERSIONS:
-            raise ValueError(
-                f"`convert_to_tensor_fn` must be one of {list(_CONVERSIONS)} or a "
-                f"function of the distribution; received {function!r}."
-            )
-        return function
-    if not callable(function):
-        raise TypeError(
-            f"`convert_to_tensor_fn` must be one of {list(_CONVERSIONS)} or a function "
-            f"of the distribution; received {function!r}."
-        )
-    # `tfd.Distribution.sample` and its like, TFP's own spelling, go by their names.
-    name = getattr(function, "__name__", None)
-    is_method = inspect.isfunction(function) and name in _CONVERSIONS
-    if is_method and function.__qualname__.endswith(f"Distribution.{name}"):
-        return str(name)
-    return function
+def batch_size(distribution: tfd.Distribution, dtype: Any) -> tf.Tensor:
+    """The size of the first batch dimension, 1 where there is none, as a `dtype`."""
+    if distribution.batch_shape.rank == 0:
+        return tf.ones([], dtype)
+    return tf.cast(distribution.batch_shape_tensor()[0], dtype)
 
 
-def _conversion_config(function: str | Callable) -> Any:
-    if isinstance(function, str):
-        return function
-    if keras.saving.get_registered_name(function) == getattr(
-        function, "__name__", function
-    ):
-        raise ValueError(
-            "`convert_to_tensor_fn` must be a name or a registered function to be "
-            f"saved; received {function!r}. Decorate it with "
-            "`@keras.saving.register_keras_serializable()`, or use one of "
-            f"{list(_CONVERSIONS)}."
-        )
-    return keras.saving.serialize_keras_object(function)
+def accept_distributions(layer: keras.layers.Layer) -> None:
+    """Lets `layer` be called on distributions, which Keras would convert to tensors.
+
+    By the two switches that Keras's own layers of strings use; it has no public ones.
+    """
+    layer._convert_input_args = False
+    layer._allow_non_tensor_positional_args = True

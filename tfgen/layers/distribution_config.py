@@ -2,14 +2,22 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfgen.layers.conversion import function_config
+
 tfb = tfp.bijectors
 tfd = tfp.distributions
 
-__all__ = ["deserialize_distribution", "serialize_distribution"]
+__all__ = [
+    "deserialize_distribution",
+    "deserialize_prior",
+    "serialize_distribution",
+    "serialize_prior",
+]
 
 _MODULES = {"tfd": tfd, "tfb": tfb}
 _PLAIN = (type(None), bool, int, float, str)
@@ -51,6 +59,30 @@ def deserialize_distribution(config: dict[str, Any]) -> tfd.Distribution:
     2.0
     """
     return _deserialize(config)
+
+
+def serialize_prior(prior: Any, argument: str = "prior") -> Any:
+    """A prior's config: of a distribution, a Keras layer, or a registered function.
+
+    Args:
+        prior: a `tfd.Distribution` of constants, or what returns one.
+        argument: the name of the argument it was passed as, for errors.
+
+    Raises:
+        ValueError: if it has no config.
+    """
+    if isinstance(prior, tfd.Distribution):
+        return serialize_distribution(prior)
+    if isinstance(prior, keras.layers.Layer):
+        return keras.saving.serialize_keras_object(prior)
+    return function_config(prior, argument)
+
+
+def deserialize_prior(config: Any) -> Any:
+    """What `serialize_prior` described."""
+    if isinstance(config, dict) and "class_name" in config:
+        return keras.saving.deserialize_keras_object(config)
+    return deserialize_distribution(config)
 
 
 def _serialize(value: Any, name: str) -> Any:

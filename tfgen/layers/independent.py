@@ -1,4 +1,4 @@
-"""Likelihoods of independent dimensions: Bernoulli and normal."""
+"""Likelihoods of independent dimensions: binary and real."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,23 +8,46 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.layers.base import DistributionLayer, canonical_event_shape, register
+from tfgen.layers.arguments import canonical_event_shape, to_event
+from tfgen.layers.base import DistributionLayer, register
 
 tfd = tfp.distributions
 
-__all__ = ["IndependentBernoulli", "IndependentNormal"]
+__all__ = [
+    "IndependentBernoulli",
+    "IndependentLayer",
+    "IndependentLogistic",
+    "IndependentNormal",
+    "independent",
+    "location_and_raw_scale",
+    "total_size",
+]
 
 
-def _to_event(params: tf.Tensor, event_shape: Sequence[int]) -> tf.Tensor:
-    """`[*batch, prod(event_shape)]` as `[*batch, *event_shape]`."""
-    batch = params.shape[:-1]
-    leading = batch if batch.is_fully_defined() else tf.shape(params)[:-1]
-    shaped = tf.reshape(params, tf.concat([leading, list(event_shape)], axis=0))
-    return tf.ensure_shape(shaped, batch.concatenate(event_shape))
+def total_size(event_shape: int | Sequence[int]) -> int:
+    """The number of entries of an event."""
+    return math.prod(canonical_event_shape(event_shape))
 
 
-class _Independent(DistributionLayer):
-    """Base of the two: an event shape."""
+def location_and_raw_scale(
+    params: tf.Tensor, event_shape: int | Sequence[int]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The two halves of `[*batch, 2 prod(event_shape)]`, each `[*batch, *event_shape]`."""
+    event_shape = canonical_event_shape(event_shape)
+    loc, raw_scale = tf.split(params, 2, axis=-1)
+    return to_event(loc, event_shape), to_event(raw_scale, event_shape)
+
+
+def independent(
+    distribution: tfd.Distribution, event_shape: int | Sequence[int], validate_args: bool
+) -> tfd.Distribution:
+    """`distribution` with the dimensions of `event_shape` taken from its batch."""
+    rank = len(canonical_event_shape(event_shape))
+    return tfd.Independent(distribution, rank, validate_args=validate_args)
+
+
+class IndependentLayer(DistributionLayer):
+    """Base of the layers of independent dimensions: an event shape."""
 
     def __init__(
         self,
@@ -43,11 +66,12 @@ class _Independent(DistributionLayer):
         return self.params_size(self.event_shape)
 
     def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
         return {**super().get_config(), "event_shape": list(self.event_shape)}
 
 
 @register
-class IndependentBernoulli(_Independent):
+class IndependentBernoulli(IndependentLayer):
     """Independent Bernoulli dimensions, p(x) = prod_i s_i^x_i (1 - s_i)^(1 - x_i).
 
     The parameters are the logits of s. Data may be grey, in [0, 1]: then this is the
@@ -89,22 +113,22 @@ class IndependentBernoulli(_Independent):
     @staticmethod
     def new(
         params: tf.Tensor,
-        event_shape: Sequence[int] = (),
+        event_shape: int | Sequence[int] = (),
         dtype: Any = None,
         validate_args: bool = False,
     ) -> tfd.Distribution:
         """The TFP distribution at `params` `[*batch, prod(event_shape)]`."""
         bernoulli = tfd.Bernoulli(
-            logits=_to_event(params, event_shape),
+            logits=to_event(params, canonical_event_shape(event_shape)),
             dtype=dtype or params.dtype,
             validate_args=validate_args,
         )
-        return tfd.Independent(bernoulli, len(event_shape), validate_args=validate_args)
+        return independent(bernoulli, event_shape, validate_args)
 
     @staticmethod
     def params_size(event_shape: int | Sequence[int] = ()) -> int:
         """The number of parameters of an event: prod(event_shape)."""
-        return math.prod(canonical_event_shape(event_shape))
+        return total_size(event_shape)
 
     def _distribution(self, params: tf.Tensor) -> tfd.Distribution:
         return self.new(params, self.event_shape, self.sample_dtype, self.validate_args)
@@ -128,7 +152,7 @@ class IndependentBernoulli(_Independent):
 
 
 @register
-class IndependentNormal(_Independent):
+class IndependentNormal(IndependentLayer):
     """Independent normal dimensions, x_i ~ N(mu_i, sigma_i^2), sigma = softplus(raw).
 
     Args:
@@ -154,22 +178,64 @@ class IndependentNormal(_Independent):
     @staticmethod
     def new(
         params: tf.Tensor,
-        event_shape: Sequence[int] = (),
+        event_shape: int | Sequence[int] = (),
         validate_args: bool = False,
     ) -> tfd.Distribution:
         """The TFP distribution at `params` `[*batch, 2 prod(event_shape)]`."""
-        loc, raw_scale = tf.split(params, 2, axis=-1)
-        normal = tfd.Normal(
-            _to_event(loc, event_shape),
-            tf.math.softplus(_to_event(raw_scale, event_shape)),
-            validate_args=validate_args,
-        )
-        return tfd.Independent(normal, len(event_shape), validate_args=validate_args)
+        loc, raw_scale = location_and_raw_scale(params, event_shape)
+        normal = tfd.Normal(loc, tf.math.softplus(raw_scale), validate_args=validate_args)
+        return independent(normal, event_shape, validate_args)
 
     @staticmethod
     def params_size(event_shape: int | Sequence[int] = ()) -> int:
         """The number of parameters of an event: 2 prod(event_shape)."""
-        return 2 * math.prod(canonical_event_shape(event_shape))
+        return 2 * total_size(event_shape)
+
+    def _params_rule(self) -> str:
+        return f"2·prod{self.event_shape} = {self._params_size()}"
+
+
+@register
+class IndependentLogistic(IndependentLayer):
+    """Independent logistic dimensions, x_i ~ Logistic(mu_i, s_i), s = softplus(raw).
+
+    Args:
+        event_shape: the shape of x, an integer or integers.
+        convert_to_tensor_fn: see `DistributionLayer`.
+        validate_args: see `DistributionLayer`.
+        **kwargs: `keras.layers.Layer`'s.
+
+    Call arguments:
+        inputs: `[*batch, 2 prod(event_shape)]`: mu, then the raw s.
+
+    Returns:
+        A distribution over `event_shape`, of batch shape `batch`.
+
+    Raises:
+        TypeError: if `event_shape` is not made of integers.
+        ValueError: if `inputs` ends in another size.
+
+    >>> IndependentLogistic.params_size([8, 8])
+    128
+    """
+
+    @staticmethod
+    def new(
+        params: tf.Tensor,
+        event_shape: int | Sequence[int] = (),
+        validate_args: bool = False,
+    ) -> tfd.Distribution:
+        """The TFP distribution at `params` `[*batch, 2 prod(event_shape)]`."""
+        loc, raw_scale = location_and_raw_scale(params, event_shape)
+        logistic = tfd.Logistic(
+            loc, tf.math.softplus(raw_scale), validate_args=validate_args
+        )
+        return independent(logistic, event_shape, validate_args)
+
+    @staticmethod
+    def params_size(event_shape: int | Sequence[int] = ()) -> int:
+        """The number of parameters of an event: 2 prod(event_shape)."""
+        return 2 * total_size(event_shape)
 
     def _params_rule(self) -> str:
         return f"2·prod{self.event_shape} = {self._params_size()}"

@@ -1,4 +1,4 @@
-"""Reparameterized Gaussians, z = mu + S eps: S diagonal, triangular or any matrix."""
+"""Reparameterized Gaussians, z = mu + S eps, for every kind of S."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,19 +7,22 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.layers.base import DistributionLayer, canonical_size, register
+from tfgen.layers.arguments import canonical_size, to_event
+from tfgen.layers.base import DistributionLayer, register
+from tfgen.layers.linear_operator import DiagPlusLowRank, InvertibleMatrix
 
 tfd = tfp.distributions
 
 __all__ = [
     "MultivariateNormalDiag",
+    "MultivariateNormalDiagPlusLowRank",
     "MultivariateNormalScale",
     "MultivariateNormalTriL",
 ]
 
 
 class _MultivariateNormal(DistributionLayer):
-    """Base of the three: one event size, the location first in the parameters."""
+    """Base of the four: one event size, the location first in the parameters."""
 
     def __init__(
         self,
@@ -82,7 +85,7 @@ class MultivariateNormalDiag(_MultivariateNormal):
     @staticmethod
     def params_size(event_size: int) -> int:
         """The number of parameters of a `D`-dimensional event: 2 D."""
-        return 2 * event_size
+        return 2 * canonical_size(event_size, "event_size")
 
     def _params_rule(self) -> str:
         return f"2·{self.event_size} = {self._params_size()}"
@@ -128,7 +131,8 @@ class MultivariateNormalTriL(_MultivariateNormal):
     @staticmethod
     def params_size(event_size: int) -> int:
         """The number of parameters of a `D`-dimensional event: D + D (D + 1) / 2."""
-        return event_size + event_size * (event_size + 1) // 2
+        size = canonical_size(event_size, "event_size")
+        return size + size * (size + 1) // 2
 
     def _params_rule(self) -> str:
         size = self.event_size
@@ -179,58 +183,91 @@ class MultivariateNormalScale(_MultivariateNormal):
         params: tf.Tensor, event_size: int, validate_args: bool = False
     ) -> tfd.Distribution:
         """The TFP distribution at `params` `[*batch, D + D^2]`."""
-        shape = tf.concat([tf.shape(params)[:-1], [event_size, event_size]], axis=0)
-        raw_scale = tf.reshape(params[..., event_size:], shape)
-        raw_scale = tf.ensure_shape(
-            raw_scale, [*params.shape[:-1].as_list(), event_size, event_size]
-        )
+        raw_scale = to_event(params[..., event_size:], (event_size, event_size))
         scale = tf.eye(event_size, dtype=params.dtype) + raw_scale
         return tfd.MultivariateNormalLinearOperator(
             params[..., :event_size],
-            _InvertibleMatrix(scale, is_non_singular=True, is_square=True),
+            InvertibleMatrix(scale, is_non_singular=True, is_square=True),
             validate_args=validate_args,
         )
 
     @staticmethod
     def params_size(event_size: int) -> int:
         """The number of parameters of a `D`-dimensional event: D + D^2."""
-        return event_size + event_size**2
+        size = canonical_size(event_size, "event_size")
+        return size + size**2
 
     def _params_rule(self) -> str:
         return f"{self.event_size} + {self.event_size}² = {self._params_size()}"
 
 
-class _InvertibleMatrix(tf.linalg.LinearOperatorFullMatrix):
-    """A square matrix whose determinant and solves go through S = Q R.
+@register
+class MultivariateNormalDiagPlusLowRank(_MultivariateNormal):
+    """z = mu + S eps, of law N(mu, S S^T), with S = diag(sigma) + U U^T, U of few columns.
 
-    TensorFlow's own go through LU, which has no gradient, and `slogdet`, which has no
-    XLA kernel.
+    S is positive definite whatever the parameters are: sigma is softplus of the raw
+    values, and U U^T only adds to it. log|det S| and solves cost O(D rank^2).
+
+    Args:
+        event_size: the number of dimensions, D.
+        rank: the number of columns of U.
+        convert_to_tensor_fn: see `DistributionLayer`.
+        validate_args: see `DistributionLayer`.
+        **kwargs: `keras.layers.Layer`'s.
+
+    Call arguments:
+        inputs: `[*batch, 2 D + D rank]`: mu, the raw sigma, then U, row by row.
+
+    Returns:
+        A distribution over `[D]`, of batch shape `batch`.
+
+    Raises:
+        TypeError: if `event_size` or `rank` is no integer.
+        ValueError: if one is below 1, or if `inputs` ends in another size.
+
+    >>> MultivariateNormalDiagPlusLowRank.params_size(50, rank=2)
+    200
     """
 
-    def _factors(self) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.linalg.qr(self.matrix)
+    def __init__(
+        self,
+        event_size: int,
+        rank: int = 1,
+        convert_to_tensor_fn: str | Callable = "sample",
+        validate_args: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(event_size, convert_to_tensor_fn, validate_args, **kwargs)
+        self.rank = canonical_size(rank, "rank")
 
-    def _log_abs_determinant(self) -> tf.Tensor:
-        diagonal = tf.linalg.diag_part(self._factors()[1])
-        return tf.reduce_sum(tf.math.log(tf.abs(diagonal)), axis=-1)
+    @staticmethod
+    def new(
+        params: tf.Tensor, event_size: int, rank: int = 1, validate_args: bool = False
+    ) -> tfd.Distribution:
+        """The TFP distribution at `params` `[*batch, 2 D + D rank]`."""
+        loc, raw_scale, factor = tf.split(
+            params, [event_size, event_size, event_size * rank], axis=-1
+        )
+        scale = DiagPlusLowRank(
+            tf.math.softplus(raw_scale), to_event(factor, (event_size, rank))
+        )
+        return tfd.MultivariateNormalLinearOperator(loc, scale, validate_args=validate_args)
 
-    def _solve(
-        self, rhs: tf.Tensor, adjoint: bool = False, adjoint_arg: bool = False
-    ) -> tf.Tensor:
-        q, r = self._factors()
-        if adjoint_arg:
-            rhs = tf.linalg.adjoint(rhs)
-        if adjoint:
-            return q @ _triangular_solve(r, rhs, adjoint=True)
-        return _triangular_solve(r, tf.matmul(q, rhs, adjoint_a=True))
+    @staticmethod
+    def params_size(event_size: int, rank: int = 1) -> int:
+        """The number of parameters of a `D`-dimensional event: 2 D + D rank."""
+        return canonical_size(event_size, "event_size") * (2 + canonical_size(rank, "rank"))
 
+    def _distribution(self, params: tf.Tensor) -> tfd.Distribution:
+        return self.new(params, self.event_size, self.rank, self.validate_args)
 
-def _triangular_solve(upper: tf.Tensor, rhs: tf.Tensor, adjoint: bool = False) -> tf.Tensor:
-    """`tf.linalg.triangular_solve` with the batch dimensions broadcast.
+    def _params_size(self) -> int:
+        return self.params_size(self.event_size, self.rank)
 
-    Its XLA kernel does not broadcast them.
-    """
-    batch = tf.broadcast_dynamic_shape(tf.shape(upper)[:-2], tf.shape(rhs)[:-2])
-    upper = tf.broadcast_to(upper, tf.concat([batch, tf.shape(upper)[-2:]], axis=0))
-    rhs = tf.broadcast_to(rhs, tf.concat([batch, tf.shape(rhs)[-2:]], axis=0))
-    return tf.linalg.triangular_solve(upper, rhs, lower=False, adjoint=adjoint)
+    def _params_rule(self) -> str:
+        size = self.event_size
+        return f"2·{size} + {size}·{self.rank} = {self._params_size()}"
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "rank": self.rank}

@@ -14,6 +14,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfgen import random
+from tfgen.layers.discretized_logistic import DiscretizedLogistic
 
 tfd = tfp.distributions
 
@@ -47,6 +48,14 @@ def _static(shape: tf.TensorShape, distribution: tfd.Distribution) -> list[int]:
     return shape.as_list()
 
 
+def _of_any_parts(wrapper: type) -> Any:
+    """The class that `wrapper`, made of others, shares with its variant.
+
+    Where the parts are no composite tensors, TFP returns an instance of a base class.
+    """
+    return wrapper.__mro__[1]
+
+
 # `own` is the part of `batch_shape` that belongs to one row's draw: the dimensions that
 # an `Independent` or a mixture around the distribution took from the batch.
 @functools.singledispatch
@@ -66,6 +75,7 @@ def _(distribution: tfd.Normal, noise: _Noise, own: list[int]) -> tf.Tensor:
 @_draw.register(tfd.Uniform)
 @_draw.register(tfd.Exponential)
 @_draw.register(tfd.Cauchy)
+@_draw.register(DiscretizedLogistic)
 def _(distribution: tfd.Distribution, noise: _Noise, own: list[int]) -> tf.Tensor:
     return distribution.quantile(noise.uniform(own, distribution.dtype))
 
@@ -74,6 +84,38 @@ def _(distribution: tfd.Distribution, noise: _Noise, own: list[int]) -> tf.Tenso
 def _(distribution: tfd.Bernoulli, noise: _Noise, own: list[int]) -> tf.Tensor:
     probs = distribution.probs_parameter()
     return tf.cast(noise.uniform(own, probs.dtype) < probs, distribution.dtype)
+
+
+@_draw.register
+def _(distribution: tfd.Poisson, noise: _Noise, own: list[int]) -> tf.Tensor:
+    rate = distribution.rate_parameter()
+    return _poisson_quantile(noise.uniform(own, rate.dtype), rate)
+
+
+def _poisson_quantile(u: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
+    """The least k with P(X <= k) >= u, by bisection, for u in (2^-24, 1 - 2^-24).
+
+    Chernoff's bounds bracket it: beyond six standard deviations, and 20 more above, lies
+    less than 2^-24 of the probability at every rate.
+    """
+    u, rate = tf.stop_gradient(u), tf.stop_gradient(rate)
+    spread = 6.0 * tf.sqrt(rate)
+    like = tf.zeros_like(u + rate)
+    below = tf.maximum(tf.floor(rate - spread) - 1.0, -1.0) + like
+    above = tf.math.ceil(rate + spread) + 20.0 + like
+
+    def halve(below: tf.Tensor, above: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        middle = tf.floor(0.5 * (below + above))
+        cdf = tf.math.igammac(middle + 1.0, rate + like)
+        reaches = (middle >= 0.0) & (cdf >= u)  # kernels disagree on igammac(0, rate)
+        return tf.where(reaches, below, middle), tf.where(reaches, middle, above)
+
+    return tf.while_loop(
+        lambda below, above: tf.reduce_any(above - below > 1.0),
+        halve,
+        (below, above),
+        maximum_iterations=64,
+    )[1]
 
 
 def _gumbel_max(logits: tf.Tensor, noise: _Noise, own: list[int]) -> tf.Tensor:
@@ -111,7 +153,7 @@ def _location_scale(
     return (draw if distribution.loc is None else draw + distribution.loc), eps
 
 
-@_draw.register
+@_draw.register(_of_any_parts(tfd.Independent))
 def _(distribution: tfd.Independent, noise: _Noise, own: list[int]) -> tf.Tensor:
     inner = distribution.distribution
     taken = inner.batch_shape.rank - distribution.batch_shape.rank
@@ -119,7 +161,7 @@ def _(distribution: tfd.Independent, noise: _Noise, own: list[int]) -> tf.Tensor
     return _draw(inner, noise, own + shape)
 
 
-@_draw.register
+@_draw.register(_of_any_parts(tfd.Sample))
 def _(distribution: tfd.Sample, noise: _Noise, own: list[int]) -> tf.Tensor:
     inner = distribution.distribution
     if inner.batch_shape.rank or own:
@@ -127,14 +169,14 @@ def _(distribution: tfd.Sample, noise: _Noise, own: list[int]) -> tf.Tensor:
     return _draw(inner, noise, _static(distribution.sample_shape_, distribution))
 
 
-@_draw.register
+@_draw.register(_of_any_parts(tfd.TransformedDistribution))
 def _(
     distribution: tfd.TransformedDistribution, noise: _Noise, own: list[int]
 ) -> tf.Tensor:
     return distribution.bijector.forward(_draw(distribution.distribution, noise, own))
 
 
-@_draw.register
+@_draw.register(_of_any_parts(tfd.MixtureSameFamily))
 def _(distribution: tfd.MixtureSameFamily, noise: _Noise, own: list[int]) -> tf.Tensor:
     components = distribution.components_distribution
     logits = distribution.mixture_distribution.logits_parameter()
@@ -171,7 +213,7 @@ def _draw_by_row(distribution: tfd.Distribution, noise: _Noise) -> tf.Tensor:
         batched = bool(distribution.batch_shape.rank)
         draws = tf.map_fn(
             lambda row: draw(
-                distribution[row] if batched else distribution, noise.key[row]
+                distribution[..., row] if batched else distribution, noise.key[row]
             ),
             rows,
             fn_output_signature=distribution.dtype,
@@ -202,9 +244,8 @@ def is_keyed_by_row(distribution: tfd.Distribution) -> bool:
     row's key alone, but slower, and equal eagerly and compiled only as far as TFP's is.
     """
     distribution = getattr(distribution, "tensor_distribution", distribution)
-    if isinstance(distribution, tfd.Sample) and (
-        distribution.distribution.batch_shape.rank != 0
-    ):
+    is_sample = isinstance(distribution, _of_any_parts(tfd.Sample))
+    if is_sample and distribution.distribution.batch_shape.rank != 0:
         return False
     rule: Callable = _draw.dispatch(type(distribution))
     if rule is _draw.dispatch(object):
@@ -280,11 +321,12 @@ def _(
     return draw, log_normal - constant - distribution.scale.log_abs_determinant()
 
 
-@_draw_and_log_prob.register
+@_draw_and_log_prob.register(_of_any_parts(tfd.TransformedDistribution))
 def _(
     distribution: tfd.TransformedDistribution, noise: _Noise
 ) -> tuple[tf.Tensor, tf.Tensor]:
     base, log_prob = _draw_and_log_prob(distribution.distribution, noise)
+    draw = distribution.bijector.forward(base)  # kept by TFP for what follows
     event_ndims = distribution.bijector.inverse_event_ndims(distribution.event_shape.rank)
     log_det = distribution.bijector.forward_log_det_jacobian(base, event_ndims)
-    return distribution.bijector.forward(base), log_prob - log_det
+    return draw, log_prob - log_det

@@ -58,6 +58,7 @@ class TensorDistribution(tfd.Distribution):
         distribution: tfd.Distribution,
         raw_parameters: tf.Tensor,
         layer: Any,
+        rebuild: Callable[[tf.Tensor], "TensorDistribution"],
         convert_to_tensor: Callable[[tfd.Distribution], tf.Tensor],
         next_key: Callable[[], tf.Tensor],
     ) -> None:
@@ -74,6 +75,7 @@ class TensorDistribution(tfd.Distribution):
         self.raw_parameters = raw_parameters
         # Behind a function, since a `tf.Module` would track the layer.
         self._get_layer = lambda: layer
+        self._rebuild = rebuild
         self._convert = convert_to_tensor
         self._next_key = next_key
         self._value: tf.Tensor | None = None
@@ -85,7 +87,7 @@ class TensorDistribution(tfd.Distribution):
 
     def rebuild(self, raw_parameters: tf.Tensor) -> "TensorDistribution":
         """The same family at other raw parameters: constant, refined or looked up."""
-        return self.layer.distribution(raw_parameters)
+        return self._rebuild(raw_parameters)
 
     # Sampling.
 

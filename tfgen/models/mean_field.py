@@ -157,7 +157,8 @@ class MeanFieldVAE(VAE):
 
         Raises:
             ValueError: if `posterior_learning_rate` is not positive, `posterior_steps` is
-                below 1, or as `VAE.compile`.
+                below 1, under a `tf.distribute` strategy of several replicas, or as
+                `VAE.compile`.
             TypeError: if one is of the wrong type, or as `VAE.compile`.
         """
         if not isinstance(
@@ -168,6 +169,13 @@ class MeanFieldVAE(VAE):
             )
         if posterior_steps is not None:
             posterior_steps = checks.positive_integer(posterior_steps, "posterior_steps")
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            raise ValueError(
+                "a `MeanFieldVAE` trains on one device: replicas can't write rows of one "
+                "table; received a strategy of "
+                f"{self.distribute_strategy.num_replicas_in_sync} replicas. Train it "
+                "outside of the strategy's scope, or train a `VAE`."
+            )
         super().compile(optimizer, loss, metrics, **kwargs)
         self.posterior_learning_rate = posterior_learning_rate
         self.posterior_steps = posterior_steps
@@ -276,7 +284,8 @@ class MeanFieldVAE(VAE):
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on a batch, of rows and model; see `keras.Model.train_step`."""
         index, y, weight = self._unpack(data)
-        key = self._train_keys(index)
+        size = tf.shape(index)[0]
+        key = self._train_keys(tf.range(size))
         rows, moments = self.table.read(index)
         variables = self.trainable_variables
         moves = self.encoder.trainable
@@ -287,13 +296,13 @@ class MeanFieldVAE(VAE):
             tape.watch(rows)
             posterior = self.posterior.distribution(rows)
             evaluation = self._evaluate_at(posterior, y, key, training=True)
-            loss = self._total_loss(evaluation, weight)
+            loss, _ = self._losses_of(evaluation, weight, size)
             scaled = self.optimizer.scale_loss(loss)
         gradients, row_gradient = tape.gradient(scaled, (variables, rows))
         if moves and joint:
             # Of the sum of the objectives, as `_climb`'s.
-            size = tf.cast(tf.shape(index)[0], rows.dtype)
-            upwards = -row_gradient * size / self.optimizer.scale_loss(tf.ones([]))
+            scale = self.optimizer.scale_loss(tf.ones([])) / tf.cast(size, rows.dtype)
+            upwards = -row_gradient / scale
             upwards = self.table.sum_over_duplicates(index, upwards)
             rows, moments = climb(rows, upwards, moments, self._row_learning_rate())
         if variables:

@@ -22,7 +22,7 @@ from tfgen.models import checks, parts
 from tfgen.models.importance import log_weight_sums
 from tfgen.models.refine import refine
 from tfgen.models.signatures import vae_signatures
-from tfgen.training import FusedModel
+from tfgen.training import FusedModel, global_rows
 from tfgen.training.policy import xla_pays
 
 tfd = tfp.distributions
@@ -137,6 +137,7 @@ class VAE(FusedModel):
             if self._prior is None:
                 latent = tuple(posterior.event_shape)
                 self._prior = parts.standard_normal(latent, posterior.dtype)
+            parts.attach_prior(self._prior, self.encoder, posterior, input_shape)
             self._structure = parts.examine(
                 posterior, self.prior, self.decoder, input_shape
             )
@@ -350,33 +351,34 @@ class VAE(FusedModel):
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on a batch; see `keras.Model.train_step`."""
         x, y, weight = self._unpack(data)
-        key = self._train_keys(x)
+        rows, total = global_rows(_batch_size(x))
+        key = self._train_keys(rows)
         with tf.GradientTape() as tape:
             evaluation = self._evaluate(x, y, key, training=True)
-            loss = self._total_loss(evaluation, weight)
-            scaled = self.optimizer.scale_loss(loss)
+            loss, share = self._losses_of(evaluation, weight, total)
+            scaled = self.optimizer.scale_loss(share)
         variables = self.trainable_weights
         gradients = tape.gradient(scaled, variables)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return self._update_metrics(loss, evaluation, x, y, weight)
 
-    def _train_keys(self, x: Any) -> tf.Tensor:
-        """The rows' keys of a training step, which it counts."""
+    def _train_keys(self, rows: tf.Tensor) -> tf.Tensor:
+        """The keys of rows of the global batch in a training step, which it counts."""
         step = tf.identity(self._train_step_number.value)
         stream = random.fold_in(random.key(self._noise_seed.value), _TRAIN)
         self._train_step_number.assign(step + 1)
-        return random.row_keys(stream, step, _rows(x))
+        return random.row_keys(stream, step, rows)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The bound at a batch; see `keras.Model.test_step`."""
         x, y, weight = self._unpack(data)
-        rows = _rows(x)
+        rows, total = global_rows(_batch_size(x))
         first = self._test_row.value
         stream = random.fold_in(random.key(self._noise_seed.value), _TEST)
         key = random.row_keys(stream, 0, first + tf.cast(rows, tf.int64))
         evaluation = self._evaluate(x, y, key, training=False)
-        loss = self._total_loss(evaluation, weight)
-        self._test_row.assign(first + tf.cast(tf.shape(rows)[0], tf.int64))
+        loss, _ = self._losses_of(evaluation, weight, total)
+        self._test_row.assign(first + tf.cast(total, tf.int64))
         return self._update_metrics(loss, evaluation, x, y, weight)
 
     def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
@@ -398,11 +400,20 @@ class VAE(FusedModel):
 
         return self.bound.evaluate(posterior, self.prior, log_likelihood, key)
 
-    def _total_loss(self, evaluation: Evaluation, weight: Any) -> tf.Tensor:
+    def _losses_of(
+        self, evaluation: Evaluation, weight: Any, total: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The loss of the rows here, and their share of the global batch's loss.
+
+        The optimizer sums the replicas' gradients, so their shares have to add up.
+        """
         per_example = -evaluation.objective
         if weight is not None:
             per_example *= tf.cast(weight, per_example.dtype)
-        return tf.add_n([tf.reduce_mean(per_example), *self.losses])
+        added = tf.add_n([tf.zeros([], per_example.dtype), *self.losses])
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        share = tf.reduce_sum(per_example) / tf.cast(total, per_example.dtype)
+        return tf.reduce_mean(per_example) + added, share + added / replicas
 
     def _update_metrics(
         self, loss: tf.Tensor, evaluation: Evaluation, x: Any, y: Any, weight: Any
@@ -412,7 +423,8 @@ class VAE(FusedModel):
         self.metrics[0].update_state(loss, sample_weight=batch_size)
         self._objective.update(evaluation, weight)
         if self._has_metrics:
-            likelihood = self._reconstruct(x, random.row_keys(0, 0, _rows(x)))
+            rows = tf.range(_batch_size(x))
+            likelihood = self._reconstruct(x, random.row_keys(0, 0, rows))
             return self.compute_metrics(x, y, likelihood.mean(), sample_weight=weight)
         return self.get_metrics_result()
 
@@ -423,7 +435,7 @@ class VAE(FusedModel):
         flat = tf.ensure_shape(flat, [None, *z.shape[2:]])
         likelihood = self.decoder(flat, training=training)
         y = tf.cast(y, likelihood.dtype)
-        if isinstance(likelihood, TensorDistribution):
+        if isinstance(likelihood, TensorDistribution) and likelihood.layer.any_batch:
             raw = likelihood.raw_parameters
             unflat = tf.reshape(raw, tf.concat([shape, tf.shape(raw)[1:]], axis=0))
             unflat = tf.ensure_shape(unflat, [*z.shape[:2], *raw.shape[1:]])
@@ -776,8 +788,10 @@ def _first(x: Any) -> Any:
     return keras.tree.flatten(x)[0]
 
 
-def _rows(x: Any) -> tf.Tensor:
-    return tf.range(tf.shape(_first(x))[0])
+def _batch_size(x: Any) -> Any:
+    """The number of rows, a Python integer where the shape tells."""
+    first = _first(x)
+    return first.shape[0] or tf.shape(first)[0]
 
 
 def _unwrap(distribution: tfd.Distribution) -> tfd.Distribution:

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from tfgen.training.callback_list import ExactStepCallbackList
 from tfgen.training.policy import check_steps_per_execution, steps_for, xla_pays
+from tfgen.training.replicas import replicated
 from tfgen.training.residence import Residence
 
 __all__ = ["FusedModel"]
@@ -136,23 +137,63 @@ class FusedModel(keras.Model):
         finally:
             self._residences.pop("tfgen_evaluate_row", None)
 
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.predict`."""
+        call = inspect.signature(keras.Model.predict).bind(self, *args, **kwargs)
+        call.apply_defaults()
+        given = call.arguments
+        num_batches = _num_batches(given | {"steps_per_epoch": given["steps"]})
+        steps = steps_for(getattr(self, "_given_steps", "auto"), num_batches, self.is_fused)
+        self.steps_per_execution = min(steps, num_batches or steps)
+        return super().predict(*call.args[1:], **call.kwargs)
+
     # Functions that Keras calls with an iterator, `steps_per_execution` batches a call.
 
     def make_train_function(self, force: bool = False) -> Callable:
         """As `keras.Model.make_train_function`; fused where XLA is on."""
-        if not self.is_fused:
-            return super().make_train_function(force)
-        if self.train_function is None or force:
-            self.train_function = self._fused(self.train_step)
-        return self.train_function
+        if self.is_fused or self._is_replicated:
+            if self.train_function is None or force:
+                make = self._fused if self.is_fused else self._replicated
+                self.train_function = make(self.train_step)
+            return self.train_function
+        return super().make_train_function(force)
 
     def make_test_function(self, force: bool = False) -> Callable:
         """As `keras.Model.make_test_function`; fused where XLA is on."""
+        if self.is_fused or self._is_replicated:
+            if self.test_function is None or force:
+                make = self._fused if self.is_fused else self._replicated
+                self.test_function = make(self.test_step)
+            return self.test_function
+        return super().make_test_function(force)
+
+    def make_predict_function(self, force: bool = False) -> Callable:
+        """As `keras.Model.make_predict_function`; fused where XLA is on."""
         if not self.is_fused:
-            return super().make_test_function(force)
-        if self.test_function is None or force:
-            self.test_function = self._fused(self.test_step)
-        return self.test_function
+            return super().make_predict_function(force)
+        if self.predict_function is None or force:
+            program = tf.function(
+                _mapped(self.predict_step), jit_compile=True, autograph=False
+            )
+
+            def function(batches: list[Any]) -> tf.Tensor:
+                outputs = []
+                for group in _groups(batches):
+                    with _explained():
+                        result = program(_stack(group, self.steps_per_execution))
+                    outputs += [_flatten_batches(result, len(group))]
+                return keras.tree.map_structure(lambda *o: tf.concat(o, axis=0), *outputs)
+
+            self.predict_function = function
+        return self.predict_function
+
+    @property
+    def _is_replicated(self) -> bool:
+        strategy = self.distribute_strategy
+        return strategy.num_replicas_in_sync > 1 and not self.run_eagerly
+
+    def _replicated(self, step: Callable) -> Callable:
+        return replicated(self, step)
 
     def _fused(self, step: Callable) -> Callable:
         """From an iterator over batches to the logs after `steps_per_execution` steps."""
@@ -199,7 +240,7 @@ def _loop(step: Callable, model: keras.Model, residence: Residence | None) -> Ca
         names: list[str] = []
 
         def body(i: tf.Tensor) -> tuple[tf.Tensor]:
-            batch = keras.tree.map_structure(lambda value: value[i], stacked)
+            batch = _at(stacked, i)
             if residence is not None:
                 batch = residence.gather(data, batch[residence.key])
             names[:] = step(batch)
@@ -215,6 +256,26 @@ def _loop(step: Callable, model: keras.Model, residence: Residence | None) -> Ca
                 "`keras.metrics.Mean`, or compile with `jit_compile=False`."
             )
         return {name: results[name] for name in names}
+
+    return run
+
+
+def _at(stacked: Any, i: tf.Tensor) -> Any:
+    return keras.tree.map_structure(lambda v: None if v is None else v[i], stacked)
+
+
+def _mapped(step: Callable) -> Callable:
+    """A program that gives `step` of every batch of a stack, stacked."""
+
+    def run(stacked: Any) -> Any:
+        specs = keras.tree.map_structure(
+            lambda v: tf.TensorSpec(v.shape[1:], v.dtype), stacked
+        )
+        outputs = tf.function(step, autograph=False).get_concrete_function(specs)
+        signature = keras.tree.map_structure(
+            lambda v: tf.TensorSpec(v.shape, v.dtype), outputs.structured_outputs
+        )
+        return tf.map_fn(step, stacked, fn_output_signature=signature)
 
     return run
 
@@ -259,6 +320,13 @@ def _stack(batches: list[Any], length: int) -> Any:
     filled = batches + batches[-1:] * (length - len(batches))
     return keras.tree.map_structure(
         lambda *leaves: None if leaves[0] is None else tf.stack(leaves), *filled
+    )
+
+
+def _flatten_batches(stacked: Any, count: int) -> Any:
+    """`[count or more, batch, ...]` as `[count * batch, ...]`."""
+    return keras.tree.map_structure(
+        lambda v: tf.reshape(v[:count], [-1, *v.shape[2:]]), stacked
     )
 
 

@@ -1,0 +1,1 @@
+"""The same training, written in each peer as its users would write it."""

@@ -1,0 +1,144 @@
+"""Training speed of tfgen and its peers: examples a second, in turn, in one run.
+
+    python -m benchmarks.train --configuration=k1 --rounds=5
+
+Every contender runs in a process of its own, one after another, round after round, so
+that a machine whose speed drifts slows them all alike. The table gives medians, and
+ratios of the rounds' pairs. Contenders that are not installed (JAX, PyTorch) are left out
+and named; `--jax_python` names another interpreter that has JAX.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+
+from absl import app, flags
+
+from benchmarks.peers.task import Task
+
+_CONFIGURATIONS = {
+    "k1": Task(1, 100),
+    "k5": Task(5, 100),
+    "k50": Task(50, 20, num_examples=4_000),
+}
+
+_CONFIGURATION = flags.DEFINE_enum(
+    "configuration", "k1", sorted(_CONFIGURATIONS), "Samples and batch size."
+)
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "Interleaved rounds.", lower_bound=1)
+_SECONDS = flags.DEFINE_float("seconds", 4.0, "Timed seconds of a run.")
+_CONTENDERS = flags.DEFINE_list("contenders", None, "Which; all unless given.")
+_JAX_PYTHON = flags.DEFINE_string("jax_python", sys.executable, "Has JAX.")
+_TORCH_PYTHON = flags.DEFINE_string("torch_python", sys.executable, "Has PyTorch.")
+_WORKER = flags.DEFINE_string("worker", None, "Internal: run one contender.")
+
+
+def _tfgen(task: Task, seconds: float, **kwargs: int) -> tuple[float, float]:
+    from benchmarks.peers import tfgen_fit
+
+    return tfgen_fit.run(task, seconds, **kwargs)
+
+
+def _keras(task: Task, seconds: float, jit: bool, steps: int) -> tuple[float, float]:
+    from benchmarks.peers import keras_fit
+
+    return keras_fit.run(task, seconds, jit, steps)
+
+
+def _torch(task: Task, seconds: float, compiled: bool) -> tuple[float, float]:
+    from benchmarks.peers import torch_eager
+
+    return torch_eager.run(task, seconds, compiled)
+
+
+def _jax(task: Task, seconds: float) -> tuple[float, float]:
+    from benchmarks.peers import jax_scan
+
+    return jax_scan.run(task, seconds)
+
+
+def _limit(task: Task, seconds: float) -> tuple[float, float]:
+    from benchmarks.peers import limit
+
+    return limit.run(task, seconds)
+
+
+_RUNS: dict[str, Callable] = {
+    "tfgen": _tfgen,
+    "tfgen, 1 backward": lambda t, s: _tfgen(t, s, backward_samples=1),
+    "JAX scan": _jax,
+    "Keras": lambda t, s: _keras(t, s, False, 1),
+    "Keras XLA": lambda t, s: _keras(t, s, True, 1),
+    "Keras XLA, 100 steps": lambda t, s: _keras(t, s, True, 100),
+    "PyTorch": lambda t, s: _torch(t, s, False),
+    "PyTorch compiled": lambda t, s: _torch(t, s, True),
+    "matrix products": _limit,
+}
+
+
+def _measure(name: str) -> tuple[float, float, float] | str:
+    """Examples a second, first epoch's seconds, peak MB; or why there are none."""
+    python = sys.executable
+    if name.startswith("JAX"):
+        python = _JAX_PYTHON.value
+    if name.startswith("PyTorch"):
+        python = _TORCH_PYTHON.value
+    command = [python, "-m", "benchmarks.train", f"--worker={name}"]
+    command += [f"--configuration={_CONFIGURATION.value}", f"--seconds={_SECONDS.value}"]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        return done.stderr.strip().splitlines()[-1]
+    return tuple(json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def _work(name: str) -> None:
+    import resource
+
+    speed, first = _RUNS[name](_CONFIGURATIONS[_CONFIGURATION.value], _SECONDS.value)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps([speed, first, peak]))
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    if _WORKER.value:
+        _work(_WORKER.value)
+        return
+    names = _CONTENDERS.value or list(_RUNS)
+    names = [n for n in names if "backward" not in n or _CONFIGURATION.value != "k1"]
+    results: dict[str, list] = {name: [] for name in names}
+    missing = {}
+    for round_number in range(_ROUNDS.value):
+        for name in [n for n in names if n not in missing]:
+            result = _measure(name)
+            if isinstance(result, str):
+                missing[name] = result
+                continue
+            results[name].append(result)
+            print(f"round {round_number + 1}: {name}: {result[0]:.0f}", file=sys.stderr)
+    task = _CONFIGURATIONS[_CONFIGURATION.value]
+    print(f"\n{_CONFIGURATION.value}: K = {task.num_samples}, batch {task.batch_size}")
+    print("| | examples/s | min–max | tfgen's ratio | first epoch, s | peak MB |")
+    print("|---|---|---|---|---|---|")
+    for name, runs in results.items():
+        if not runs:
+            continue
+        speeds, firsts, peaks = zip(*runs, strict=True)
+        pairs = zip(results.get("tfgen", []), runs, strict=False)
+        ratios = [a[0] / b[0] for a, b in pairs]
+        ratio = f"{statistics.median(ratios):.2f}" if ratios else ""
+        print(
+            f"| {name} | {statistics.median(speeds):,.0f} | {min(speeds):,.0f}–"
+            f"{max(speeds):,.0f} | {ratio} | {statistics.median(firsts):.1f} | "
+            f"{statistics.median(peaks):,.0f} |"
+        )
+    for name, reason in missing.items():
+        print(f"not measured: {name}: {reason}")
+
+
+if __name__ == "__main__":
+    app.run(main)

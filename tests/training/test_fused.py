@@ -1,0 +1,246 @@
+"""Fused training: one program, and nothing that a Keras user relies on changes."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfgen
+
+N = 110  # three batches of 32 and a partial one of 14
+
+
+class Recorder(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.begins, self.steps, self.losses, self.tests = [], [], [], []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.begins.append(batch)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps.append(batch)
+        self.losses.append(float(logs["loss"]))
+
+    def on_test_batch_end(self, batch, logs=None):
+        self.tests.append(batch)
+
+
+@pytest.fixture(scope="module")
+def x():
+    return tfgen.datasets.load_digits()[0][:N]
+
+
+def make_vae(latent_dim=2, dropout=0.0, batch_normalization=False):
+    layer = tfgen.layers.MultivariateNormalDiag
+    encoder = [keras.layers.Input([8, 8, 1]), keras.layers.Flatten()]
+    if batch_normalization:
+        encoder.append(keras.layers.BatchNormalization())
+    encoder += [keras.layers.Dense(layer.params_size(latent_dim)), layer(latent_dim)]
+    decoder = [
+        keras.layers.Input([latent_dim]),
+        keras.layers.Dense(64),
+        tfgen.layers.IndependentBernoulli([8, 8, 1]),
+    ]
+    return tfgen.models.VAE(keras.Sequential(encoder), keras.Sequential(decoder))
+
+
+def train(x, optimizer=None, make=make_vae, epochs=2, fit=None, **compile_arguments):
+    keras.utils.set_random_seed(3)
+    vae = make()
+    optimizer = optimizer() if optimizer else keras.optimizers.Adam(1e-2)
+    vae.compile(optimizer, tfgen.losses.ELBO(kl="monte_carlo"), **compile_arguments)
+    recorder = Recorder()
+    fit = {"batch_size": 32, **(fit or {})}
+    if isinstance(x, tf.data.Dataset):
+        fit.pop("batch_size")
+    history = vae.fit(x, epochs=epochs, callbacks=[recorder], verbose=0, **fit).history
+    return vae, history, recorder
+
+
+UNFUSED = {"jit_compile": False, "steps_per_execution": 1}
+FUSED = {"jit_compile": True, "steps_per_execution": 3}
+
+
+def schedule():
+    return keras.optimizers.schedules.ExponentialDecay(1e-2, 2, 0.5)
+
+
+OPTIMIZERS = {
+    "schedule": lambda: keras.optimizers.Adam(schedule()),
+    "clipping": lambda: keras.optimizers.Adam(1e-2, global_clipnorm=0.1),
+    "accumulation": lambda: keras.optimizers.SGD(1e-2, gradient_accumulation_steps=3),
+    "ema": lambda: keras.optimizers.Adam(1e-2, use_ema=True, ema_overwrite_frequency=2),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_fused_training_is_unfused_training(x, name):
+    plain, history, steps = train(x, OPTIMIZERS[name], **UNFUSED)
+    fused, fused_history, fused_steps = train(x, OPTIMIZERS[name], **FUSED)
+    for key, values in history.items():
+        np.testing.assert_allclose(fused_history[key], values, rtol=1e-5, err_msg=key)
+    ends = [step for step in range(len(steps.steps)) if steps.steps[step] in (2, 3)]
+    np.testing.assert_allclose(fused_steps.losses, np.array(steps.losses)[ends], rtol=1e-5)
+    for a, b in zip(plain.get_weights(), fused.get_weights(), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-5)
+
+
+def test_callbacks_see_the_steps_of_the_epoch_and_none_beyond(x):
+    _, _, recorder = train(x, fit={"validation_data": (x[:70],)}, **FUSED)
+    assert recorder.begins == [0, 3, 0, 3]
+    assert recorder.steps == [2, 3, 2, 3]
+    assert recorder.tests == [2, 2]
+
+
+def test_auto_is_one_execution_an_epoch_for_few_steps(x):
+    _, _, recorder = train(x, jit_compile=True)
+    assert recorder.steps == [3, 3]
+
+
+@pytest.mark.parametrize("known_length", [True, False])
+def test_datasets_train_as_arrays_do(x, known_length):
+    dataset = tf.data.Dataset.from_tensor_slices(x).batch(32)
+    if not known_length:
+        dataset = dataset.filter(lambda batch: True)
+    _, history, recorder = train(dataset, **FUSED)
+    _, expected, _ = train(x, fit={"shuffle": False}, **UNFUSED)
+    np.testing.assert_allclose(history["loss"], expected["loss"], rtol=1e-5)
+    assert recorder.steps == [2, 3, 2, 3]
+
+
+def test_sample_weights_validation_and_batch_normalization_agree(x):
+    weight = np.random.default_rng(0).random(N).astype("float32")
+
+    def make():
+        return make_vae(batch_normalization=True)
+
+    fit = {"sample_weight": weight, "validation_split": 0.2}
+    _, plain, _ = train(x, make=make, fit=fit, **UNFUSED)
+    _, fused, _ = train(x, make=make, fit=fit, **FUSED)
+    assert "val_elbo" in plain
+    for key, values in plain.items():
+        np.testing.assert_allclose(fused[key], values, rtol=1e-4, err_msg=key)
+
+
+def test_mixed_float16_with_its_loss_scale_trains_fused(x):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        vae, history, _ = train(x, epochs=3, **FUSED)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert isinstance(vae.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert history["loss"][-1] < history["loss"][0]
+
+
+def test_early_stopping_and_tensorboard_work(x, tmp_path):
+    stop = keras.callbacks.EarlyStopping("loss", patience=0, min_delta=1e9)
+    board = keras.callbacks.TensorBoard(tmp_path, update_freq="batch")
+    vae = make_vae()
+    vae.compile("adam", "elbo", **FUSED)
+    history = vae.fit(x, epochs=5, callbacks=[stop, board], verbose=0).history
+    assert len(history["loss"]) == 2
+    assert list((tmp_path / "train").iterdir())
+
+
+def test_evaluate_and_predict_are_those_of_the_unfused_model(x):
+    fused, _, _ = train(x, **FUSED)
+    plain, _, _ = train(x, **UNFUSED)
+    plain.set_weights(fused.get_weights())
+    a = fused.evaluate(x, batch_size=32, verbose=0, return_dict=True)
+    b = plain.evaluate(x, batch_size=32, verbose=0, return_dict=True)
+    assert a == pytest.approx(b, rel=1e-5)
+    plain.seed_generator.state.assign(fused.seed_generator.state)
+    np.testing.assert_allclose(
+        fused.predict(x, batch_size=32, verbose=0),
+        plain.predict(x, batch_size=32, verbose=0),
+        atol=1e-5,
+    )
+
+
+def test_programs_are_compiled_once_not_every_epoch(x):
+    traces = []
+
+    class Counting(tfgen.models.VAE):
+        def train_step(self, data):
+            traces.append(data.shape if tf.is_tensor(data) else None)
+            return super().train_step(data)
+
+    model = make_vae()
+    vae = Counting(model.encoder, model.decoder)
+    vae.compile("adam", "elbo", **FUSED)
+    vae.fit(x, batch_size=32, epochs=5, verbose=0)
+    assert len(traces) == 2  # a stack of whole batches, and the partial one
+
+
+def test_run_eagerly_runs_eagerly(x):
+    eager = []
+
+    class Watching(tfgen.models.VAE):
+        def train_step(self, data):
+            eager.append(tf.executing_eagerly())
+            return super().train_step(data)
+
+    model = make_vae()
+    vae = Watching(model.encoder, model.decoder)
+    vae.compile("adam", "elbo", run_eagerly=True)
+    vae.fit(x, batch_size=64, verbose=0)
+    assert eager == [True, True]
+
+
+def test_train_on_batch_works_fused(x):
+    vae = make_vae()
+    vae.compile("adam", "elbo", **FUSED)
+    logs = vae.train_on_batch(x[:32], return_dict=True)
+    assert np.isfinite(logs["loss"])
+
+
+def test_auto_chooses_xla_for_dense_and_not_for_convolutions_on_a_cpu():
+    dense = make_vae()
+    dense.compile("adam")
+    assert dense.jit_compile
+    layer = tfgen.layers.MultivariateNormalDiag
+    encoder = keras.Sequential(
+        [
+            keras.layers.Input([8, 8, 1]),
+            keras.layers.Conv2D(2, 3),
+            keras.layers.Flatten(),
+            keras.layers.Dense(4),
+            layer(2),
+        ]
+    )
+    convolutional = tfgen.models.VAE(encoder, make_vae().decoder)
+    convolutional.compile("adam")
+    assert not convolutional.jit_compile
+    convolutional.compile("adam", jit_compile=True)
+    assert convolutional.jit_compile
+
+
+@pytest.mark.parametrize(
+    ("steps", "error"),
+    [(0, ValueError), (-3, ValueError), (1.5, TypeError), ("x", TypeError)],
+)
+def test_steps_per_execution_that_is_no_positive_integer(steps, error):
+    with pytest.raises(error, match="`steps_per_execution` must"):
+        make_vae().compile("adam", steps_per_execution=steps)
+
+
+class Python(keras.layers.Layer):
+    """A call into Python, for which XLA has no kernel."""
+
+    def call(self, x):
+        shift = tf.numpy_function(lambda: np.float32(0.0), [], tf.float32, stateful=False)
+        return x + tf.ensure_shape(shift, [])
+
+
+def test_an_operation_that_xla_cannot_compile_is_named_with_the_way_out(x):
+    model = make_vae()
+    encoder = keras.Sequential(
+        [keras.layers.Input([8, 8, 1]), Python(), *model.encoder.layers]
+    )
+    vae = tfgen.models.VAE(encoder, model.decoder)
+    vae.compile("adam", "elbo", jit_compile=True)
+    with pytest.raises(ValueError, match=r"(?s)`jit_compile` must be False.*PyFunc"):
+        vae.fit(x, batch_size=55, verbose=0)
+    vae.compile("adam", "elbo", jit_compile=False)
+    vae.fit(x, verbose=0)

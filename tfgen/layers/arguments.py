@@ -1,0 +1,66 @@
+"""What the layers' constructors accept, and what their data may be."""
+
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+__all__ = ["canonical_event_shape", "canonical_size", "check_whole", "to_event"]
+
+
+def canonical_size(value: Any, name: str) -> int:
+    """`value` as a positive Python integer, or an error that names the argument."""
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        if value >= 1:
+            return int(value)
+        raise ValueError(f"`{name}` must be at least 1; received {value}.")
+    raise TypeError(
+        f"`{name}` must be a positive integer; received {value!r} of type "
+        f"{type(value).__name__}. Pass a number such as 50."
+    )
+
+
+def canonical_event_shape(event_shape: Any) -> tuple[int, ...]:
+    """`event_shape` as a tuple of positive integers; an integer n stands for (n,)."""
+    if isinstance(event_shape, tf.TensorShape):
+        event_shape = event_shape.as_list()
+    if isinstance(event_shape, numbers.Integral):
+        event_shape = (event_shape,)
+    if not isinstance(event_shape, Sequence | np.ndarray) or isinstance(event_shape, str):
+        raise TypeError(
+            "`event_shape` must be an integer or a sequence of positive integers; "
+            f"received {event_shape!r}. Pass a shape such as (28, 28)."
+        )
+    return tuple(canonical_size(size, "event_shape") for size in event_shape)
+
+
+def to_event(params: tf.Tensor, event_shape: Sequence[int]) -> tf.Tensor:
+    """`[*batch, prod(event_shape)]` as `[*batch, *event_shape]`."""
+    batch = params.shape[:-1]
+    leading = batch if batch.is_fully_defined() else tf.shape(params)[:-1]
+    shaped = tf.reshape(params, tf.concat([leading, list(event_shape)], axis=0))
+    return tf.ensure_shape(shaped, batch.concatenate(event_shape))
+
+
+def check_whole(
+    values: np.ndarray, name: str, family: str, low: int, high: int | None = None
+) -> None:
+    """Raises a ValueError unless `values` are whole numbers from `low` to `high`."""
+    values = np.asarray(values)
+    rule = "whole numbers" + (
+        f" of at least {low}" if high is None else f" from {low} to {high}"
+    )
+    least, greatest = values.min(), values.max()
+    if least < low or (high is not None and greatest > high):
+        raise ValueError(
+            f"`{name}` must hold {rule} for {family}; received values from {least:g} to "
+            f"{greatest:g}."
+        )
+    fractions = values[values != np.floor(values)]
+    if fractions.size:
+        raise ValueError(
+            f"`{name}` must hold {rule} for {family}; received {fractions[0]:g}. Undo "
+            "the scaling of the data, or use another likelihood."
+        )
