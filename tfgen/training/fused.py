@@ -98,7 +98,7 @@ class FusedModel(keras.Model):
         steps = steps_for(self._given_steps, num_batches, self.is_fused)
         self.steps_per_execution = min(steps, num_batches or steps)
         if self.is_fused:
-            if not self.optimizer.built:
+            if self.built and not self.optimizer.built:
                 self.optimizer.build(self.trainable_variables)
             _reside(self, "fit", given, ("x", "y", "sample_weight"))
             _reside_validation(self, given)
