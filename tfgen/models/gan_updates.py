@@ -42,20 +42,20 @@ def minimise(
     objective: Callable[[], tf.Tensor],
     optimizer: keras.Optimizer,
     variables: Sequence[keras.Variable],
+    share: tf.Tensor | float = 1.0,
 ) -> None:
     """One update of `variables`, and of nothing else.
 
     Args:
-        objective: gives the scalar to minimise; a replica's, of which all replicas'
-            mean is minimised.
+        objective: gives the scalar to minimise.
         optimizer: built on `variables`.
         variables: what is updated.
+        share: of the batch, that this replica has: gradients are summed over replicas.
     """
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         for variable in variables:
             tape.watch(variable.value)
-        loss = optimizer.scale_loss(objective() / replicas)
+        loss = optimizer.scale_loss(objective() * share)
     if variables:  # A network may be frozen.
         optimizer.apply(tape.gradient(loss, variables), variables)
 
