@@ -12,7 +12,7 @@ __all__ = ["canonical_event_shape", "canonical_size", "check_whole", "to_event"]
 
 def canonical_size(value: Any, name: str) -> int:
     """`value` as a positive Python integer, or an error that names the argument."""
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
         if value >= 1:
             return int(value)
         raise ValueError(f"`{name}` must be at least 1; received {value}.")

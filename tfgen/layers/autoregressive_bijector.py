@@ -68,13 +68,7 @@ class MaskedAutoregressive(tfb.Bijector):
             return x * tf.exp(log_scale) + shift
 
         # Each pass puts one more dimension right; the last has the gradient.
-        (y,) = tf.while_loop(
-            lambda _: True,
-            lambda y: (step(y),),
-            (step(tf.zeros_like(x)),),
-            maximum_iterations=max(size - 2, 0),
-        )
-        y = tf.stop_gradient(y)
+        y = tf.stop_gradient(_repeat(step, tf.zeros_like(x), size - 1))
         return _with_gradient_of_fixed_point(step(y), y, step, size)
 
 
@@ -86,17 +80,31 @@ def _with_gradient_of_fixed_point(
     @tf.custom_gradient
     def identity(value: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
-            def pull_back(total: tf.Tensor) -> tuple[tf.Tensor]:
+            def pull_back(total: tf.Tensor) -> tf.Tensor:
                 with tf.GradientTape(watch_accessed_variables=False) as tape:
                     tape.watch(y)
                     moved = step(y)
-                return (upstream + tape.gradient(moved, y, total),)
+                return upstream + tape.gradient(moved, y, total)
 
-            (total,) = tf.while_loop(
-                lambda _: True, pull_back, (upstream,), maximum_iterations=size - 1
-            )
-            return total
+            return _repeat(pull_back, upstream, size - 1)
 
         return tf.identity(value), gradient
 
     return identity(value)
+
+
+def _repeat(
+    function: Callable[[tf.Tensor], tf.Tensor], value: tf.Tensor, times: int
+) -> tf.Tensor:
+    """`function`, applied `times` times."""
+    # The first is no loop's: it makes the shape, and XLA takes no loop of no steps.
+    if times > 0:
+        value = function(value)
+    if times > 1:
+        (value,) = tf.while_loop(
+            lambda _: True,
+            lambda value: (function(value),),
+            (value,),
+            maximum_iterations=times - 1,
+        )
+    return value

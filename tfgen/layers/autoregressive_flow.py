@@ -56,6 +56,9 @@ class AutoregressiveTransform(DistributionLayer):
     estimation. arXiv 1705.07057.
     """
 
+    # Its parameters are those of the layer before, which may be any.
+    any_batch = False
+
     def __init__(
         self,
         made: AutoregressiveNetwork,
@@ -177,7 +180,8 @@ class _AutoregressiveFlow(DistributionLayer):
         """Checks the parameters' last dimension, and builds the networks."""
         super().build(input_shape)
         for network in self.networks:
-            network.build((None, self.event_size))
+            if not network.built:
+                network.build((None, self.event_size))
 
     def _distribution(self, params: tf.Tensor) -> tfd.Distribution:
         sizes = [self.event_size, self.event_size, self.context_size]

@@ -228,6 +228,11 @@ class AutoregressiveNetwork(keras.layers.Layer):
                 f"`conditional=True`; received {conditional_input} with "
                 f"conditional={self.conditional}."
             )
+        if self.event_size is None:
+            raise ValueError(
+                "`bind` needs a network that was built; received one whose input size is "
+                "unknown. Give `event_shape`, and call `build`."
+            )
         dtype = self.compute_dtype if conditional_input is None else conditional_input.dtype
         layers = []
         for number, (kernel, mask) in enumerate(
@@ -241,11 +246,13 @@ class AutoregressiveNetwork(keras.layers.Layer):
                 offset += _matmul(conditional_input, weights)
             layers.append((tf.cast(kernel, dtype) * tf.cast(mask, dtype), offset))
 
+        shape = (self.event_size, self.params)
+
         def network(x: tf.Tensor) -> tf.Tensor:
             for number, (kernel, offset) in enumerate(layers):
                 x = self.activation(x) if number else x
                 x = _matmul(x, kernel) + offset
-            return to_event(x, (self.event_size, self.params))
+            return to_event(x, shape)
 
         return network
 

@@ -42,7 +42,7 @@ def canonical_conversion(function: Any, argument: str) -> str | Callable:
     name = getattr(function, "__name__", None)
     is_method = inspect.isfunction(function) and name in _NAMES
     if is_method and function.__qualname__.endswith(f"Distribution.{name}"):
-        return name
+        return str(name)
     return function
 
 

@@ -118,8 +118,9 @@ class MixtureSameFamily(DistributionLayer):
     def build(self, input_shape: Any) -> None:
         """Checks the parameters' last dimension, and builds the component layer."""
         super().build(input_shape)
-        size = self.component_layer._params_size()
-        self.component_layer.build((*input_shape[:-1], self.num_components, size))
+        if not self.component_layer.built:
+            size = self.component_layer._params_size()
+            self.component_layer.build((*input_shape[:-1], self.num_components, size))
 
     def _distribution(self, params: tf.Tensor) -> tfd.Distribution:
         return self.new(
@@ -155,7 +156,7 @@ class MixtureSameFamily(DistributionLayer):
 class _MixtureOfIndependent(DistributionLayer):
     """Base of the two: components of independent dimensions."""
 
-    component_class: type
+    component_class: type[IndependentLogistic] | type[IndependentNormal]
 
     def __init__(
         self,

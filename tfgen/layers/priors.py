@@ -141,8 +141,8 @@ class FlowPrior(keras.layers.Layer):
 
     def call(self, inputs: Any = None) -> tfd.Distribution:
         """p(z)."""
-        zeros = tf.zeros([self.flow.event_size], self.flow.variable_dtype)
-        base = tf.concat([zeros, tf.fill(tf.shape(zeros), _RAW_ONE)], axis=0)
+        zeros = np.zeros(self.flow.event_size)
+        base = np.concatenate([zeros, zeros + _RAW_ONE])
         return self.flow.distribution(base).tensor_distribution
 
     def get_config(self) -> dict[str, Any]:

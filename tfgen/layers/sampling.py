@@ -48,7 +48,7 @@ def _static(shape: tf.TensorShape, distribution: tfd.Distribution) -> list[int]:
     return shape.as_list()
 
 
-def _of_any_parts(wrapper: type) -> type:
+def _of_any_parts(wrapper: type) -> Any:
     """The class that `wrapper`, made of others, shares with its variant.
 
     Where the parts are no composite tensors, TFP returns an instance of a base class.
@@ -106,7 +106,8 @@ def _poisson_quantile(u: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
 
     def halve(below: tf.Tensor, above: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         middle = tf.floor(0.5 * (below + above))
-        reaches = tf.math.igammac(middle + 1.0, rate + like) >= u
+        cdf = tf.math.igammac(middle + 1.0, rate + like)
+        reaches = (middle >= 0.0) & (cdf >= u)  # kernels disagree on igammac(0, rate)
         return tf.where(reaches, below, middle), tf.where(reaches, middle, above)
 
     return tf.while_loop(
@@ -243,9 +244,8 @@ def is_keyed_by_row(distribution: tfd.Distribution) -> bool:
     row's key alone, but slower, and equal eagerly and compiled only as far as TFP's is.
     """
     distribution = getattr(distribution, "tensor_distribution", distribution)
-    if isinstance(distribution, _of_any_parts(tfd.Sample)) and (
-        distribution.distribution.batch_shape.rank != 0
-    ):
+    is_sample = isinstance(distribution, _of_any_parts(tfd.Sample))
+    if is_sample and distribution.distribution.batch_shape.rank != 0:
         return False
     rule: Callable = _draw.dispatch(type(distribution))
     if rule is _draw.dispatch(object):

@@ -14,6 +14,11 @@ tfd = tfp.distributions
 
 __all__ = ["VampPrior"]
 
+_UNATTACHED = (
+    "`VampPrior` must be attached to an encoder before it is called; received none. Pass "
+    "it to `tfgen.models.VAE(prior=...)`, or call `attach(encoder, input_shape)`."
+)
+
 
 @register
 class VampPrior(keras.layers.Layer):
@@ -107,7 +112,9 @@ class VampPrior(keras.layers.Layer):
             )
 
     def build(self, input_shape: Any) -> None:
-        """Makes the pseudo-inputs."""
+        """Makes the pseudo-inputs; before `attach` their shape is unknown."""
+        if input_shape is None:
+            raise ValueError(_UNATTACHED)
         initializer: Any = keras.initializers.RandomNormal(stddev=1.0)
         shape = (self.num_components, *input_shape[1:])
         if self._first_values is not None:
@@ -121,11 +128,7 @@ class VampPrior(keras.layers.Layer):
     def call(self, inputs: Any = None) -> tfd.Distribution:
         """p(z)."""
         if self._encode is None:
-            raise ValueError(
-                "`VampPrior` must be attached to an encoder before it is called; received "
-                "none. Pass it to `tfgen.models.VAE(prior=...)`, or call "
-                "`attach(encoder, input_shape)`."
-            )
+            raise ValueError(_UNATTACHED)
         posterior = self._encode(self.activation(tf.convert_to_tensor(self.pseudo_inputs)))
         components = getattr(posterior, "tensor_distribution", posterior)
         logits = tf.zeros([self.num_components], components.dtype)

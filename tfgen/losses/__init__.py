@@ -5,6 +5,7 @@
 | `ELBO` | mean log w | arXiv 1312.6114 |
 | `IWLB` | log mean w | arXiv 1509.00519 |
 | `Renyi` | log mean w^(1 - alpha) / (1 - alpha) | arXiv 1602.02311 |
+| `NegativeLogLikelihood` | nothing: -log p(y), for any Keras model that ends in p |
 
 | GAN loss | what the generator minimises, of logits a | source |
 |---|---|---|
@@ -25,6 +26,7 @@ from tfgen.losses.gan_divergence import FDivergence
 from tfgen.losses.gan_likelihood import MaximumLikelihood
 from tfgen.losses.gan_penalty import r1_penalty, wgan_gp_penalty
 from tfgen.losses.gan_registry import get_gan_loss, known_gan_losses
+from tfgen.losses.negative_log_likelihood import NegativeLogLikelihood
 from tfgen.losses.reductions import LogWeights, elbo, iwlb, renyi
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "LogWeights",
     "MaximumLikelihood",
     "Minimax",
+    "NegativeLogLikelihood",
     "NonSaturating",
     "Renyi",
     "Wasserstein",

@@ -298,10 +298,9 @@ class GAN(FusedModel):
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """`discriminator_steps` updates of the discriminator, one of the generator."""
         real = check_batch(data, self.sample_shape)
-        size = _batch_size(real)
-        rows, total = global_rows(size)
-        share = tf.cast(size / total, tf.float32)
         step = self._train_step_number.value
+        rows, total = global_rows(real.shape[0] or tf.shape(real)[0])
+        share = tf.cast(tf.size(rows), tf.float32) / tf.cast(total, tf.float32)
         keys = self._row_keys(_TRAIN, step, rows)
         for number in range(self.discriminator_steps):
             self._train_discriminator(real, random.fold_in(keys, number), share)
@@ -312,7 +311,7 @@ class GAN(FusedModel):
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The losses on a batch; see `keras.Model.test_step`."""
         real = check_batch(data, self.sample_shape)
-        rows, total = global_rows(_batch_size(real))
+        rows, total = global_rows(real.shape[0] or tf.shape(real)[0])
         first = self._test_row.value
         keys = self._row_keys(_TEST, 0, first + tf.cast(rows, tf.int64))
         fake = self._generate(self.generator, keys)
@@ -526,7 +525,3 @@ class GAN(FusedModel):
             "decode": serving.Signature(decode, {"z": z}),
         }
         return serving.export(filepath, signatures, version=version, xla=xla)
-
-
-def _batch_size(x: tf.Tensor) -> Any:
-    return x.shape[0] or tf.shape(x)[0]

@@ -47,10 +47,10 @@ def minimise(
     """One update of `variables`, and of nothing else.
 
     Args:
-        objective: gives the scalar to minimise.
-        optimizer: built on `variables`.
+        objective: gives the scalar to minimise, of the rows here.
+        optimizer: built on `variables`; it sums the replicas' gradients.
         variables: what is updated.
-        share: of the batch, that this replica has: gradients are summed over replicas.
+        share: the part of the global batch's rows that is here.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         for variable in variables:

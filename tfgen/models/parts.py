@@ -11,6 +11,7 @@ tfd = tfp.distributions
 
 __all__ = [
     "Structure",
+    "attach_prior",
     "check_distribution",
     "check_parts",
     "examine",
@@ -127,6 +128,27 @@ def examine(
     layer = getattr(likelihood, "layer", None)
     check_support = (lambda values, name: None) if layer is None else layer.check_support
     return Structure(input_shape, latent, tuple(likelihood.event_shape), check_support)
+
+
+def attach_prior(prior: Any, encoder: keras.Model, posterior: Any, shape: Any) -> None:
+    """Shows the encoder to a prior that is made of posteriors, as a `VampPrior` is.
+
+    Integers, such as an example's number in mean field, can't be trained as pseudo-inputs:
+    there the posterior's raw parameters take their place.
+
+    Args:
+        prior: what has a method `attach(encoder, input_shape)`, or anything else.
+        encoder: the model's.
+        posterior: what it returned for one example.
+        shape: its input shape.
+    """
+    if not hasattr(prior, "attach"):
+        return
+    inputs = getattr(encoder, "inputs", None)
+    if inputs and tf.as_dtype(inputs[0].dtype).is_integer:
+        prior.attach(posterior.layer, (None, posterior.raw_parameters.shape[-1]))
+    else:
+        prior.attach(encoder, shape)
 
 
 def check_distribution(value: Any, part: str, instance: str) -> None:

@@ -137,6 +137,7 @@ class VAE(FusedModel):
             if self._prior is None:
                 latent = tuple(posterior.event_shape)
                 self._prior = parts.standard_normal(latent, posterior.dtype)
+            parts.attach_prior(self._prior, self.encoder, posterior, input_shape)
             self._structure = parts.examine(
                 posterior, self.prior, self.decoder, input_shape
             )
@@ -378,8 +379,13 @@ class VAE(FusedModel):
 
     def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        y = x if y is None else y
+        same = y is None
+        y = x if same else y
         x = self._encoder_inputs(x)
+        # Data from a generator are first seen here.
+        self._build_for(keras.tree.map_structure(lambda t: t.shape, x))
+        if tf.is_tensor(y) and y.shape.rank is not None:
+            self._check_observed_shape(tuple(y.shape), "x" if same else "y", same)
         if weight is not None:
             weight = tf.cast(weight, keras.backend.floatx())
         return x, y, weight
@@ -427,7 +433,7 @@ class VAE(FusedModel):
         flat = tf.ensure_shape(flat, [None, *z.shape[2:]])
         likelihood = self.decoder(flat, training=training)
         y = tf.cast(y, likelihood.dtype)
-        if isinstance(likelihood, TensorDistribution):
+        if isinstance(likelihood, TensorDistribution) and likelihood.layer.any_batch:
             raw = likelihood.raw_parameters
             unflat = tf.reshape(raw, tf.concat([shape, tf.shape(raw)[1:]], axis=0))
             unflat = tf.ensure_shape(unflat, [*z.shape[:2], *raw.shape[1:]])

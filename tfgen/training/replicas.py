@@ -1,8 +1,12 @@
 """Which rows of the global batch a replica has."""
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
 import tensorflow as tf
 
-__all__ = ["global_rows"]
+__all__ = ["global_rows", "replicated"]
 
 
 def global_rows(size: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -29,3 +33,38 @@ def global_rows(size: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tensor]:
     sizes = context.all_reduce(tf.distribute.ReduceOp.SUM, own)
     before = tf.cumsum(sizes, exclusive=True)[replica]
     return before + tf.range(size), tf.reduce_sum(sizes)
+
+
+def replicated(model: keras.Model, step: Callable) -> Callable:
+    """From an iterator over distributed batches to the logs after an execution's steps.
+
+    It is what Keras's own function does, but for the logs: Keras averages them over the
+    batch dimension, which scalars lack, and so fails with several workers
+    (keras-team/keras issue 20585). Here they are read from the metrics, whose variables
+    TensorFlow sums over replicas and workers.
+    """
+
+    def one_step(batch: Any) -> dict[str, tf.Tensor]:
+        names: list[str] = []
+
+        def run(data: Any) -> None:
+            names[:] = step(data)
+
+        model.distribute_strategy.run(run, args=(batch,))
+        results = model.get_metrics_result()
+        return {name: results[name] for name in names if name in results}
+
+    program = tf.function(one_step, autograph=False, reduce_retracing=True)
+
+    def function(iterator: Iterator) -> dict[str, tf.Tensor]:
+        logs = None
+        for _ in range(model.steps_per_execution):
+            try:
+                logs = program(next(iterator))
+            except (StopIteration, tf.errors.OutOfRangeError):
+                break
+        if logs is None:
+            raise StopIteration
+        return logs
+
+    return function
