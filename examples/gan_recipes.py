@@ -105,7 +105,6 @@ def two_gaussians(seed: int = 0) -> Recipe:
         settings={
             "discriminator_steps": 5,
             "generator_ema": 0.99,
-            "jit_compile": True,
         },
     )
 
@@ -122,7 +121,7 @@ def ring(seed: int = 0) -> Recipe:
         epochs=10,
         generator_rate=1e-3,
         discriminator_rate=1e-3,
-        settings={"generator_ema": 0.995, "jit_compile": True},
+        settings={"generator_ema": 0.995},
     )
 
 
@@ -143,7 +142,6 @@ def digits(seed: int = 0) -> Recipe:
             "gradient_penalty": "r1",
             "gradient_penalty_weight": 0.1,
             "generator_ema": 0.995,
-            "jit_compile": False,  # convolutions by oneDNN: a fifth of XLA's time
         },
     )
 
@@ -165,7 +163,6 @@ def fashion_mnist(seed: int = 0) -> Recipe:
             "gradient_penalty": "r1",
             "gradient_penalty_weight": 0.1,
             "generator_ema": 0.998,
-            "jit_compile": False,
         },
     )
 

@@ -99,7 +99,7 @@ def test_discriminator_learns_the_density_ratio_to_a_frozen_generator():
     ring = tfgen.datasets.ring_distribution()
     data = tfgen.datasets.ring_of_gaussians(128_000, seed=0)
     rate = keras.optimizers.schedules.CosineDecay(5e-3, 1500, alpha=0.01)
-    gan.compile("adam", keras.optimizers.Adam(rate), jit_compile=True)
+    gan.compile("adam", keras.optimizers.Adam(rate))
     gan.fit(data, batch_size=256, epochs=3, verbose=0)
     np.testing.assert_array_equal(generator.get_weights()[0], scale * np.eye(2))
 

@@ -383,8 +383,13 @@ class VAE(FusedModel):
 
     def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        y = x if y is None else y
+        same = y is None
+        y = x if same else y
         x = self._encoder_inputs(x)
+        # Data from a generator are first seen here.
+        self._build_for(keras.tree.map_structure(lambda t: t.shape, x))
+        if tf.is_tensor(y) and y.shape.rank is not None:
+            self._check_observed_shape(tuple(y.shape), "x" if same else "y", same)
         if weight is not None:
             weight = tf.cast(weight, keras.backend.floatx())
         return x, y, weight

@@ -98,7 +98,7 @@ class FusedModel(keras.Model):
         steps = steps_for(self._given_steps, num_batches, self.is_fused)
         self.steps_per_execution = min(steps, num_batches or steps)
         if self.is_fused:
-            if not self.optimizer.built:
+            if self.built and not self.optimizer.built:
                 self.optimizer.build(self.trainable_variables)
             _reside(self, "fit", given, ("x", "y", "sample_weight"))
             _reside_validation(self, given)
@@ -203,7 +203,7 @@ class FusedModel(keras.Model):
             key = residence.key if residence else None
             if key not in programs:
                 programs[key] = tf.function(
-                    _loop(step, self, residence), jit_compile=True, autograph=False
+                    loop_of_steps(step, self, residence), jit_compile=True, autograph=False
                 )
             return programs[key]
 
@@ -233,7 +233,9 @@ class FusedModel(keras.Model):
             )
 
 
-def _loop(step: Callable, model: keras.Model, residence: Residence | None) -> Callable:
+def loop_of_steps(
+    step: Callable, model: keras.Model, residence: Residence | None
+) -> Callable:
     """A program that runs `step` over a stack of batches, and gives the last logs."""
 
     def run(stacked: Any, count: tf.Tensor, data: Any) -> dict[str, tf.Tensor]:
