@@ -85,7 +85,9 @@ def test_a_keras_regularizer_counts_as_on_a_tensor():
     layer = tfl.MultivariateNormalDiag(
         D, "mean", activity_regularizer=keras.regularizers.L2(0.1)
     )
-    dense = keras.layers.Activation("linear", activity_regularizer=keras.regularizers.L2(0.1))
+    dense = keras.layers.Activation(
+        "linear", activity_regularizer=keras.regularizers.L2(0.1)
+    )
     dense(tf.constant(PARAMS[:, :D]))
     np.testing.assert_allclose(added_loss(layer, PARAMS), dense.losses[0], rtol=1e-6)
 
