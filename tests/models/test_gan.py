@@ -194,6 +194,9 @@ def test_moving_average_is_its_recursion_and_makes_the_samples():
     z = random.normal(random.fold_in(random.row_keys([3], 0, 0), 0), [2]).numpy()
     np.testing.assert_allclose(gan.sample(seed=[3]), z @ average[0] + average[1], atol=1e-5)
     assert np.abs(average[0] - gan.generator.get_weights()[0]).max() > 1e-3
+    np.testing.assert_allclose(
+        gan.predict(z, verbose=0), z @ average[0] + average[1], atol=1e-5
+    )
 
 
 def test_moving_average_copies_the_statistics_of_batch_normalization():
