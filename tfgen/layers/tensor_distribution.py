@@ -89,14 +89,19 @@ class TensorDistribution(tfd.Distribution):
         """The same family at other raw parameters: constant, refined or looked up."""
         return self._rebuild(raw_parameters)
 
+    def copy(self, **parameters: Any) -> tfd.Distribution:
+        """TFP's copy of the wrapped distribution: of no layer, and no tensor."""
+        return self.tensor_distribution.copy(**parameters)
+
     # Sampling.
 
     def keys(self, seed: Any) -> tf.Tensor:
         """The rows' keys, `uint32 [*batch, 2]`, that `seed` stands for."""
         seed = self._next_key() if seed is None else seed
-        if not random.is_key(seed):
-            is_pair = tf.is_tensor(seed) and seed.dtype == tf.int32 and seed.shape == 2
-            seed = tf.bitcast(seed, tf.uint32) if is_pair else random.key(seed)
+        if tf.is_tensor(seed) and seed.dtype == tf.int32 and seed.shape == 2:
+            seed = tf.bitcast(seed, tf.uint32)
+        elif not random.is_key(seed):
+            seed = random.key(seed)
             if seed.shape.rank != 1:
                 raise ValueError(
                     "`seed` must be one integer, a key (`uint32 [2]`) or the rows' keys "

@@ -182,7 +182,7 @@ class VAE(FusedModel):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "VAE":
         """The model that `get_config` described."""
         config = dict(config)
-        for part in ("encoder", "decoder", "dtype"):
+        for part in {"encoder", "decoder", "posterior", "dtype"} & set(config):
             config[part] = keras.saving.deserialize_keras_object(
                 config[part], custom_objects=custom_objects
             )
@@ -352,9 +352,7 @@ class VAE(FusedModel):
         """One step on a batch; see `keras.Model.train_step`."""
         x, y, weight = self._unpack(data)
         rows, total = global_rows(_batch_size(x))
-        step = self._train_step_number.value
-        stream = random.fold_in(random.key(self._noise_seed.value), _TRAIN)
-        key = random.row_keys(stream, step, rows)
+        key = self._train_keys(rows)
         with tf.GradientTape() as tape:
             evaluation = self._evaluate(x, y, key, training=True)
             loss, share = self._losses_of(evaluation, weight, total)
@@ -362,8 +360,14 @@ class VAE(FusedModel):
         variables = self.trainable_weights
         gradients = tape.gradient(scaled, variables)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        self._train_step_number.assign(step + 1)
         return self._update_metrics(loss, evaluation, x, y, weight)
+
+    def _train_keys(self, rows: tf.Tensor) -> tf.Tensor:
+        """The keys of rows of the global batch in a training step, which it counts."""
+        step = tf.identity(self._train_step_number.value)
+        stream = random.fold_in(random.key(self._noise_seed.value), _TRAIN)
+        self._train_step_number.assign(step + 1)
+        return random.row_keys(stream, step, rows)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The bound at a batch; see `keras.Model.test_step`."""
@@ -391,8 +395,11 @@ class VAE(FusedModel):
         return x, y, weight
 
     def _evaluate(self, x: Any, y: Any, key: tf.Tensor, training: bool) -> Evaluation:
-        posterior = self.encoder(x, training=training)
+        return self._evaluate_at(self.encoder(x, training=training), y, key, training)
 
+    def _evaluate_at(
+        self, posterior: tfd.Distribution, y: Any, key: tf.Tensor, training: bool
+    ) -> Evaluation:
         def log_likelihood(z: tf.Tensor) -> tf.Tensor:
             return self._log_likelihood(y, z, training)
 

@@ -203,7 +203,7 @@ class FusedModel(keras.Model):
             key = residence.key if residence else None
             if key not in programs:
                 programs[key] = tf.function(
-                    _loop(step, self, residence), jit_compile=True, autograph=False
+                    loop_of_steps(step, self, residence), jit_compile=True, autograph=False
                 )
             return programs[key]
 
@@ -233,7 +233,9 @@ class FusedModel(keras.Model):
             )
 
 
-def _loop(step: Callable, model: keras.Model, residence: Residence | None) -> Callable:
+def loop_of_steps(
+    step: Callable, model: keras.Model, residence: Residence | None
+) -> Callable:
     """A program that runs `step` over a stack of batches, and gives the last logs."""
 
     def run(stacked: Any, count: tf.Tensor, data: Any) -> dict[str, tf.Tensor]:
