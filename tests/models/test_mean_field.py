@@ -332,3 +332,11 @@ def test_validation_split_would_hold_out_rows_and_is_refused():
         model.fit(INDEX, X, validation_split=0.1)
     with pytest.raises(ValueError, match=r"`x` must be given: `fit\(index, x\)`"):
         model.fit(INDEX)
+
+
+def test_several_replicas_are_refused_at_compile(monkeypatch):
+    model = mean_field()
+    two = type("Strategy", (), {"num_replicas_in_sync": 2})()
+    monkeypatch.setattr(model, "_distribute_strategy", two)
+    with pytest.raises(ValueError, match=r"trains on one device.*2 replicas"):
+        model.compile("adam", "elbo")

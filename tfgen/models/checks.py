@@ -36,9 +36,10 @@ def positive_number(value: Any, name: str) -> float:
             f"`{name}` must be a positive number; received {value!r} of type "
             f"{type(value).__name__}."
         )
-    if not 0 < value < math.inf:
+    number = float(value)
+    if not 0 < number < math.inf:
         raise ValueError(f"`{name}` must be positive and finite; received {value!r}.")
-    return float(value)
+    return number
 
 
 def check_seeds(seed: Any) -> None:

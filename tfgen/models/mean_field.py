@@ -23,8 +23,6 @@ __all__ = ["MeanFieldVAE"]
 
 _register = keras.saving.register_keras_serializable("tfgen")
 
-LearningRate = float | keras.optimizers.schedules.LearningRateSchedule
-
 
 @_register
 class MeanFieldVAE(VAE):
@@ -133,12 +131,12 @@ class MeanFieldVAE(VAE):
 
     # Training.
 
-    def compile(
+    def compile(  # type: ignore[override]  # two arguments more
         self,
         optimizer: Any = "adam",
         loss: str | Bound | None = None,
         metrics: Any = None,
-        posterior_learning_rate: LearningRate = 0.05,
+        posterior_learning_rate: Any = 0.05,
         posterior_steps: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -192,7 +190,9 @@ class MeanFieldVAE(VAE):
             }
         return config
 
-    def fit(self, index: Any = None, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def fit(  # type: ignore[override]  # takes indices
+        self, index: Any = None, x: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
         """Fits rows and model; arguments and result as `VAE.fit`'s.
 
         Args:
@@ -219,7 +219,9 @@ class MeanFieldVAE(VAE):
             kwargs["validation_data"] = self._checked(kwargs["validation_data"])
         return super().fit(self._checked(index), x, *args, **kwargs)
 
-    def evaluate(self, index: Any = None, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def evaluate(  # type: ignore[override]  # takes indices
+        self, index: Any = None, x: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
         """The bound at the rows of fitted examples; as `VAE.evaluate`."""
         if index is None:  # Keras's `fit` validates by `evaluate(x=..., y=...)`
             index, x = x, kwargs.pop("y", None)
@@ -238,7 +240,9 @@ class MeanFieldVAE(VAE):
 
         return data.map(check)
 
-    def _check_data(self, index: Any, x: Any, weight: Any, prefix: str = "") -> Any:
+    def _check_data(  # type: ignore[override]  # takes indices
+        self, index: Any, x: Any, weight: Any, prefix: str = ""
+    ) -> Any:
         if isinstance(index, tf.data.Dataset):
             if len(index.element_spec) < 2:
                 raise ValueError(
@@ -379,7 +383,7 @@ class MeanFieldVAE(VAE):
             self._check_index(index)
         return super().predict(index, *args, **kwargs)
 
-    def refine(
+    def refine(  # type: ignore[override]  # knows no other y
         self,
         x: Any,
         steps: int,

@@ -3,7 +3,7 @@
 import math
 import numbers
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,9 +14,6 @@ from tfgen.losses import ELBO
 from tfgen.models import checks
 from tfgen.models.row_adam import RowMoments, climb
 from tfgen.training.policy import xla_pays
-
-if TYPE_CHECKING:
-    from tfgen.models.vae import VAE
 
 __all__ = ["check_steps", "refine"]
 
@@ -45,7 +42,7 @@ def check_steps(steps: Any) -> int:
 
 
 def refine(
-    model: "VAE",
+    model: Any,
     y: tf.Tensor,
     posterior: TensorDistribution,
     steps: int,
@@ -60,7 +57,7 @@ def refine(
     errors on fresh noise, keeps its start.
 
     Args:
-        model: whose prior and decoder stay as they are.
+        model: a built `VAE`, whose prior and decoder stay as they are.
         y: what the likelihood is of, `[B, *event]`.
         posterior: where to start, of batch shape `[B]`.
         steps: how many steps, at least 0.
@@ -103,7 +100,7 @@ def refine(
 
 
 def _program(
-    model: "VAE", layer: DistributionLayer, num_samples: int, xla: bool
+    model: Any, layer: DistributionLayer, num_samples: int, xla: bool
 ) -> Callable[..., tf.Tensor]:
     """From (y, raw parameters, keys, steps, learning rate) to raw parameters."""
     objective = ELBO(num_samples, kl="monte_carlo", estimator="stl")

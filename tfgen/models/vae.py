@@ -19,7 +19,7 @@ from tfgen.layers.distribution_config import (
 from tfgen.losses import Bound, LogWeights, get_bound
 from tfgen.losses.bounds import Evaluation
 from tfgen.models import checks, parts
-from tfgen.models.importance import log_weight_sums
+from tfgen.models.importance import WeightSums, log_weight_sums
 from tfgen.models.refine import refine
 from tfgen.models.signatures import vae_signatures
 from tfgen.training import FusedModel, global_rows
@@ -602,13 +602,12 @@ class VAE(FusedModel):
         Returns:
             `[B]`, in nats.
         """
-        log_sum, _ = self._log_weight_sums(x, num_samples, seed, y)
+        log_sum = self._log_weight_sums(x, num_samples, seed, y).log_sum
         return log_sum - tf.math.log(tf.cast(num_samples, log_sum.dtype))
 
     def _log_weight_sums(
         self, x: Any, num_samples: int, seed: Any, y: Any = None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """log sum_k w and log sum_k w^2, each `[B]`."""
+    ) -> WeightSums:
         num_samples = checks.positive_integer(num_samples, "num_samples")
         x, y = self._prepare(x, y)
         keys = self._keys(seed, _first(x).shape[0])
@@ -625,12 +624,9 @@ class VAE(FusedModel):
 
     def _block_sums(
         self, data: Any, keys: tf.Tensor, first_sample: tf.Tensor, num_samples: int
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        log_weights = self._log_weights(data, keys, first_sample, num_samples).total
-        return (
-            tf.reduce_logsumexp(log_weights, axis=0),
-            tf.reduce_logsumexp(2.0 * log_weights, axis=0),
-        )
+    ) -> WeightSums:
+        log_weights = self._log_weights(data, keys, first_sample, num_samples)
+        return WeightSums.of(log_weights.total)
 
     def refine(
         self,
