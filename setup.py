@@ -24,6 +24,7 @@ EXAMPLES = ["scikit-learn>=1.5,<2", "scipy>=1.17,<2", *PLOTS]
 BENCHMARKS = EXAMPLES  # torch and jax are timed too, where installed
 TEST = [
     "build>=1.6",
+    "jax>=0.10,<0.11",  # runs the programs that benchmarks/gpu.py writes
     "mypy>=2.4,<3",
     "pytest>=9.2,<10",
     "pytest-xdist>=3.8,<4",

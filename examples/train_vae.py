@@ -114,16 +114,22 @@ def report(model: tfgen.models.VAE, x_train: np.ndarray, x_test: np.ndarray) -> 
         "ELBO": model.log_prob(x_test, 1, seed=1),
         "IWLB, K = 5": model.log_prob(x_test, 5, seed=1),
         "IWLB, K = 50": model.log_prob(x_test, 50, seed=1),
-        f"log p(x), {k} importance samples": model.log_prob(x_test, k, seed=1),
     }
+    estimate = tfgen.evaluation.log_likelihood(model, x_test, k, seed=1)
+    bounds[f"log p(x), {k} importance samples"] = estimate.log_prob
     beaten = {
         "independent pixels": baselines.independent_pixels,
         "probabilistic PCA": baselines.probabilistic_pca,
         "Gaussian mixture": baselines.gaussian_mixture,
     }
-    print(f"\nheld-out {_DATASET.value}, {len(x_test)} examples, nats an example")
+    print(
+        f"\nheld-out {_DATASET.value}, {len(x_test)} examples, nats an example, ± the "
+        "standard error over examples"
+    )
     for name, values in bounds.items():
         _print_row(name, np.asarray(values))
+    error = np.linalg.norm(estimate.standard_error) / len(x_test)
+    print(f"  {'  of which from importance sampling':<40} {'':9} ± {error:.3f}")
     for name, baseline in beaten.items():
         _print_row(f"baseline: {name}", baseline(x_train, x_test))
 

@@ -86,6 +86,25 @@ def test_every_form_of_the_same_data_gives_the_same_training(make_vae, digits, f
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_generator_trains_a_model_that_was_never_built(digits, jit_compile):
+    def batches():
+        for start in range(0, 96, 32):
+            yield (digits[start : start + 32],)
+
+    normal = tfgen.layers.MultivariateNormalDiag
+    encoder = keras.Sequential(
+        [keras.layers.Flatten(), keras.layers.Dense(normal.params_size(2)), normal(2)]
+    )
+    likelihood = tfgen.layers.IndependentBernoulli((8, 8, 1))
+    decoder = keras.Sequential([keras.layers.Dense(64), likelihood])
+    vae = tfgen.models.VAE(encoder, decoder)
+    vae.compile("adam", "elbo", jit_compile=jit_compile)
+    history = vae.fit(batches(), verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    assert vae.sample(2, seed=0).shape == (2, 8, 8, 1)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
 def test_the_likelihood_is_of_y_and_the_encoder_sees_x(make_vae, digits, jit_compile):
     vae = make_vae()
     vae.compile("adam", tfgen.losses.ELBO(), jit_compile=jit_compile)

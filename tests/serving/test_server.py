@@ -27,6 +27,7 @@ from tfgen import models, serving
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GOLDEN = pathlib.Path(__file__).with_name("golden")
+SHIPPED = ["gan_digits", "iwae_digits"]
 X = [0.5] * 16
 SEEDS = np.array([7, 0, -1, 2**63 - 1, -(2**63), 7], np.int64)
 
@@ -131,11 +132,12 @@ def server(request, version_dir, tmp_path_factory):
     if request.param != "stand-in" and reason:
         pytest.skip(reason)
     directory = tmp_path_factory.mktemp("served") / "models"
-    shutil.copytree(ROOT / "saved_models", directory)
+    for name in SHIPPED:
+        shutil.copytree(ROOT / "saved_models" / name, directory / name)
     shutil.copytree(pathlib.Path(version_dir).parent, directory / "toy")
     server = Server(request.param, directory)
     try:
-        server.await_models(["toy", "vae_digits", "iwae_digits"])
+        server.await_models([*SHIPPED, "toy"])
         yield server
     finally:
         server.stop()
@@ -175,6 +177,16 @@ def test_a_lone_input_may_go_unnamed(server, iwae):
     assert_close(answer["predictions"], iwae.decode(np.eye(3, 8, dtype=np.float32)).mean())
 
 
+def test_a_lone_output_which_rest_leaves_unnamed_is_the_samples(server):
+    clients = [
+        serve_samples.GrpcClient(server.grpc, "gan_digits", None),
+        serve_samples.RestClient(server.rest, "gan_digits", None),
+    ]
+    by_grpc, by_rest = (c.predict("sample", SEEDS, timeout=60) for c in clients)
+    assert by_grpc.keys() == by_rest.keys() == {"samples"}
+    assert_close(by_rest["samples"], by_grpc["samples"])
+
+
 def test_sixteen_clients_at_once_get_their_own_rows(server, iwae):
     rng = np.random.default_rng(0)
     requests = [rng.integers(-100, 100, rng.integers(1, 20)) for _ in range(64)]
@@ -198,19 +210,19 @@ def test_sixteen_clients_at_once_get_their_own_rows(server, iwae):
 
 
 def test_warm_up_is_seen_in_the_log(server):
-    for name in ("toy", "vae_digits", "iwae_digits"):
+    signatures = {"gan_digits": 3, "iwae_digits": 6, "toy": 5}
+    for name, count in signatures.items():
         lines = [
             line
             for line in server.log.splitlines()
             if "Finished reading warmup data" in line and f"/{name}/1/assets.extra" in line
         ]
         assert len(lines) == 1
-        signatures = 5 if name == "toy" else 6
-        sizes = 3 if name == "toy" else 4
-        assert f"Number of warmup records read: {signatures * sizes}." in lines[0]
+        records = count * (3 if name == "toy" else 4)  # one for each batch size
+        assert f"Number of warmup records read: {records}." in lines[0]
 
 
-@pytest.mark.parametrize("name", ["vae_digits", "iwae_digits"])
+@pytest.mark.parametrize("name", SHIPPED)
 def test_metadata_equals_the_golden_file(server, name):
     metadata = server.get(f"/v1/models/{name}/metadata")
     golden = json.loads((GOLDEN / f"{name}.json").read_text())

@@ -1,14 +1,23 @@
 """How good a model is: its likelihood, its inference, its samples."""
 
+from tfgen.evaluation.annealing import annealed_importance_sampling
+from tfgen.evaluation.inference import ActiveUnits, Mean, active_units, inference_gap
 from tfgen.evaluation.likelihood import LogLikelihood, bits_per_dimension, log_likelihood
 from tfgen.evaluation.sample_coverage import density_coverage, precision_recall
 from tfgen.evaluation.sample_distances import frechet_distance, kernel_distance
+from tfgen.evaluation.signal import gradient_snr
 
 __all__ = [
+    "ActiveUnits",
     "LogLikelihood",
+    "Mean",
+    "active_units",
+    "annealed_importance_sampling",
     "bits_per_dimension",
     "density_coverage",
     "frechet_distance",
+    "gradient_snr",
+    "inference_gap",
     "kernel_distance",
     "log_likelihood",
     "precision_recall",

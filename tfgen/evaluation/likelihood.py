@@ -11,8 +11,9 @@ import tensorflow as tf
 from tfgen.layers import TensorDistribution
 from tfgen.layers.arguments import canonical_event_shape
 from tfgen.models import VAE
+from tfgen.models.importance import WeightSums
 
-__all__ = ["LogLikelihood", "bits_per_dimension", "log_likelihood"]
+__all__ = ["LogLikelihood", "bits_per_dimension", "drawing_from", "log_likelihood"]
 
 # 1/ESS - 1/K above this, ESS below 10 for large K, is too little to trust.
 _LARGEST_RELATIVE_VARIANCE = 0.1
@@ -30,6 +31,34 @@ class LogLikelihood(NamedTuple):
     log_prob: tf.Tensor
     standard_error: tf.Tensor
     effective_sample_size: tf.Tensor
+
+    @classmethod
+    def of(cls, sums: WeightSums, num_samples: int) -> "LogLikelihood":
+        """The estimate from the sums of K weights."""
+        count = tf.cast(num_samples, sums.log_sum.dtype)
+        effective = tf.exp(2.0 * sums.log_sum - sums.log_sum_squares)
+        effective = tf.minimum(effective, count)  # which rounding may exceed
+        variance = tf.maximum(1.0 / effective - 1.0 / count, 0.0)
+        return cls(
+            sums.log_sum - tf.math.log(count),
+            tf.sqrt(variance * count / (count - 1.0)),
+            effective,
+        )
+
+    def warn_if_untrustworthy(self, num_samples: int, way_out: str) -> None:
+        """Warns where so few samples bear the weight that the estimate can't be trusted."""
+        effective = np.asarray(self.effective_sample_size)
+        few = 1.0 / effective - 1.0 / num_samples > _LARGEST_RELATIVE_VARIANCE
+        if not few.any():
+            return
+        warnings.warn(
+            f"{few.sum()} of {len(few)} examples have too small an effective sample size "
+            f"for log p(x) to be trusted (down to {effective[few].min():.1f} of "
+            f"{num_samples} samples): the estimate is likely off by more than its standard "
+            f"error. {way_out}",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def log_likelihood(
@@ -89,21 +118,27 @@ def log_likelihood(
         raise ValueError("`num_samples` must be at least 2, to tell an error; received 1.")
     if posterior is not None:
         y = x if y is None else y
-        model, x = _drawing_from(posterior, model), posterior.raw_parameters
-    log_sum, log_sum_squares = model._log_weight_sums(x, num_samples, seed, y)
-    count = tf.cast(num_samples, log_sum.dtype)
-    effective = tf.minimum(tf.exp(2.0 * log_sum - log_sum_squares), count)
-    relative_variance = tf.maximum(1.0 / effective - 1.0 / count, 0.0)
-    _warn_if_few(effective.numpy(), relative_variance.numpy(), num_samples)
-    return LogLikelihood(
-        log_sum - tf.math.log(count),
-        tf.sqrt(relative_variance * count / (count - 1.0)),
-        effective,
+        model, x = drawing_from(posterior, model), posterior.raw_parameters
+    sums = model._log_weight_sums(x, num_samples, seed, y)
+    result = LogLikelihood.of(sums, num_samples)
+    result.warn_if_untrustworthy(
+        num_samples,
+        "Draw from a refined posterior, `log_likelihood(..., posterior=model.refine(x, "
+        "200))`; raise `num_samples`; or use `annealed_importance_sampling`.",
     )
+    return result
 
 
-def _drawing_from(posterior: TensorDistribution, model: VAE) -> VAE:
-    """`model` with an encoder from the posterior's raw parameters to the posterior."""
+def drawing_from(posterior: TensorDistribution, model: VAE) -> VAE:
+    """`model` with an encoder from a posterior's raw parameters to the posterior.
+
+    Args:
+        posterior: what `model.encode` or `model.refine` returned.
+        model: a built `VAE`, whose decoder and prior are shared.
+
+    Raises:
+        TypeError: if `posterior` is not made by a layer of `tfgen.layers`.
+    """
     if not isinstance(posterior, TensorDistribution):
         raise TypeError(
             "`posterior` must be what `model.refine` or `model.encode` returns; received "
@@ -112,21 +147,6 @@ def _drawing_from(posterior: TensorDistribution, model: VAE) -> VAE:
     size = posterior.raw_parameters.shape[-1]
     encoder = keras.Sequential([keras.layers.Input([size]), posterior.layer])
     return VAE(encoder, model.decoder, model._prior)
-
-
-def _warn_if_few(effective: np.ndarray, variance: np.ndarray, num_samples: int) -> None:
-    few = variance > _LARGEST_RELATIVE_VARIANCE
-    if not few.any():
-        return
-    warnings.warn(
-        f"{few.sum()} of {len(few)} examples have too small an effective sample size for "
-        f"log p(x) to be trusted (down to {effective[few].min():.1f} of {num_samples} "
-        "samples): it is likely too low, and its standard error too small. Draw from a "
-        "refined posterior, `log_likelihood(..., posterior=model.refine(x, 200))`; raise "
-        "`num_samples`; or use `annealed_importance_sampling`.",
-        UserWarning,
-        stacklevel=3,
-    )
 
 
 def bits_per_dimension(log_prob: Any, event_shape: Any) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Keras models of data: latent-variable models and generative adversarial networks."""
 
 from tfgen.models.gan import GAN
+from tfgen.models.mean_field import MeanFieldVAE
 from tfgen.models.vae import IWAE, VAE
 
-__all__ = ["GAN", "IWAE", "VAE"]
+__all__ = ["GAN", "IWAE", "VAE", "MeanFieldVAE"]

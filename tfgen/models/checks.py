@@ -1,5 +1,7 @@
 """What a user can get wrong about a latent-variable model, found before any work."""
 
+import math
+import numbers
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ __all__ = [
     "check_seeds",
     "check_weights",
     "positive_integer",
+    "positive_number",
 ]
 
 
@@ -24,6 +27,19 @@ def positive_integer(value: Any, name: str) -> int:
     if value < 1:
         raise ValueError(f"`{name}` must be at least 1; received {value}.")
     return int(value)
+
+
+def positive_number(value: Any, name: str) -> float:
+    """`value` as a positive finite Python float, or an error that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(
+            f"`{name}` must be a positive number; received {value!r} of type "
+            f"{type(value).__name__}."
+        )
+    number = float(value)
+    if not 0 < number < math.inf:
+        raise ValueError(f"`{name}` must be positive and finite; received {value!r}.")
+    return number
 
 
 def check_seeds(seed: Any) -> None:

@@ -24,6 +24,7 @@ from tfgen.models.gan_updates import (
     minimise,
     update_average,
 )
+from tfgen.training import FusedModel, global_rows
 
 __all__ = ["GAN"]
 
@@ -33,7 +34,7 @@ _LATENT, _MIXTURE = 0, 1
 
 
 @keras.saving.register_keras_serializable("tfgen")
-class GAN(keras.Model):
+class GAN(FusedModel):
     """A generator G(z), z ~ N(0, I), trained against a discriminator.
 
     The discriminator returns logits a(x), D(x) = sigmoid(a(x)); at its optimum
@@ -137,7 +138,7 @@ class GAN(keras.Model):
 
     # Training.
 
-    def compile(
+    def compile(  # type: ignore[override]  # Keras names other arguments
         self,
         generator_optimizer: str | keras.Optimizer = "adam",
         discriminator_optimizer: str | keras.Optimizer = "adam",
@@ -298,43 +299,49 @@ class GAN(keras.Model):
         """`discriminator_steps` updates of the discriminator, one of the generator."""
         real = check_batch(data, self.sample_shape)
         step = self._train_step_number.value
-        keys = self._row_keys(_TRAIN, step, _rows(real))
+        rows, total = global_rows(real.shape[0] or tf.shape(real)[0])
+        share = tf.cast(tf.size(rows), tf.float32) / tf.cast(total, tf.float32)
+        keys = self._row_keys(_TRAIN, step, rows)
         for number in range(self.discriminator_steps):
-            self._train_discriminator(real, random.fold_in(keys, number))
-        self._train_generator(random.fold_in(keys, self.discriminator_steps))
+            self._train_discriminator(real, random.fold_in(keys, number), share)
+        self._train_generator(random.fold_in(keys, self.discriminator_steps), share)
         self._train_step_number.assign(step + 1)
         return self.monitor.logs
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The losses on a batch; see `keras.Model.test_step`."""
         real = check_batch(data, self.sample_shape)
-        rows, first = _rows(real), self._test_row.value
+        rows, total = global_rows(real.shape[0] or tf.shape(real)[0])
+        first = self._test_row.value
         keys = self._row_keys(_TEST, 0, first + tf.cast(rows, tf.int64))
         fake = self._generate(self.generator, keys)
         self._discriminator_objective(real, fake, keys, training=False)
         self._generator_objective(self.discriminator(fake, training=False))
-        self._test_row.assign(first + tf.cast(tf.shape(rows)[0], tf.int64))
+        self._test_row.assign(first + tf.cast(total, tf.int64))
         return self.monitor.logs
 
     def _row_keys(self, stream: int, step: Any, rows: tf.Tensor) -> tf.Tensor:
         seed = random.fold_in(random.key(self._noise_seed.value), stream)
         return random.row_keys(seed, step, rows)
 
-    def _train_discriminator(self, real: tf.Tensor, keys: tf.Tensor) -> None:
+    def _train_discriminator(
+        self, real: tf.Tensor, keys: tf.Tensor, share: tf.Tensor
+    ) -> None:
         fake = tf.stop_gradient(self._generate(self.generator, keys, training=True))
         minimise(
             lambda: self._discriminator_objective(real, fake, keys, training=True),
             self.discriminator_optimizer,
             self.discriminator.trainable_variables,
+            share,
         )
 
-    def _train_generator(self, keys: tf.Tensor) -> None:
+    def _train_generator(self, keys: tf.Tensor, share: tf.Tensor) -> None:
         def objective() -> tf.Tensor:
             fake = self._generate(self.generator, keys, training=True)
             return self._generator_objective(self.discriminator(fake, training=True))
 
         variables = self.generator.trainable_variables
-        minimise(objective, self.generator_optimizer, variables)
+        minimise(objective, self.generator_optimizer, variables, share)
         if self.averaged_generator is not None:
             update = tf.cast(self._train_step_number.value + 1, tf.float32)
             decay = tf.minimum(self.generator_ema, update / (9.0 + update))
@@ -518,10 +525,3 @@ class GAN(keras.Model):
             "decode": serving.Signature(decode, {"z": z}),
         }
         return serving.export(filepath, signatures, version=version, xla=xla)
-
-
-def _rows(x: tf.Tensor) -> tf.Tensor:
-    """The numbers of a batch's rows among those of all replicas, `[B]`."""
-    size = x.shape[0] or tf.shape(x)[0]
-    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-    return tf.range(size) + replica * size

@@ -102,7 +102,7 @@ class DivergenceGuard(keras.callbacks.Callback):
         for name, value in (logs or {}).items():
             if name.endswith(("loss", "penalty")) and not np.isfinite(value):
                 raise FloatingPointError(
-                    f"`{name}` is {float(value)} at step {batch + 1} of epoch "
+                    f"`{name}` is {float(value)} by step {batch + 1} of epoch "
                     f"{self._epoch + 1}: {_cause(self.model.loss)}"
                 )
 

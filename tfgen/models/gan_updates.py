@@ -42,21 +42,22 @@ def minimise(
     objective: Callable[[], tf.Tensor],
     optimizer: keras.Optimizer,
     variables: Sequence[keras.Variable],
+    share: tf.Tensor | float = 1.0,
 ) -> None:
     """One update of `variables`, and of nothing else.
 
     Args:
-        objective: gives the scalar to minimise; a replica's, of which all replicas'
-            mean is minimised.
-        optimizer: built on `variables`.
+        objective: gives the scalar to minimise, of the rows here.
+        optimizer: built on `variables`; it sums the replicas' gradients.
         variables: what is updated.
+        share: the part of the global batch's rows that is here.
     """
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         for variable in variables:
             tape.watch(variable.value)
-        loss = optimizer.scale_loss(objective() / replicas)
-    optimizer.apply(tape.gradient(loss, variables), variables)
+        loss = optimizer.scale_loss(objective() * share)
+    if variables:  # A network may be frozen.
+        optimizer.apply(tape.gradient(loss, variables), variables)
 
 
 def frozen_copy(generator: keras.layers.Layer, latent_dim: int) -> keras.layers.Layer:

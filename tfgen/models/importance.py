@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
-__all__ = ["log_weight_sums"]
+__all__ = ["WeightSums", "log_weight_sums"]
 
 # Numbers in the largest intermediate of a block: 64 MB of float32.
 _BLOCK_NUMBERS = 2**24
@@ -17,20 +17,43 @@ _BLOCK_NUMBERS = 2**24
 _XLA_NUMBERS = 2**32
 
 
+class WeightSums(NamedTuple):
+    """Sums of the weights of an example, each `[B]`.
+
+    Attributes:
+        log_sum: log sum_k w_k.
+        log_sum_squares: log sum_k w_k^2.
+        sum_logs: sum_k log w_k.
+    """
+
+    log_sum: tf.Tensor
+    log_sum_squares: tf.Tensor
+    sum_logs: tf.Tensor
+
+    @classmethod
+    def of(cls, log_weights: tf.Tensor) -> "WeightSums":
+        """The sums over the first axis of log-weights `[K, B]`."""
+        return cls(
+            tf.reduce_logsumexp(log_weights, axis=0),
+            tf.reduce_logsumexp(2.0 * log_weights, axis=0),
+            tf.reduce_sum(log_weights, axis=0),
+        )
+
+
 def log_weight_sums(
-    block_sums: Callable[[bool], Callable[..., tuple[tf.Tensor, tf.Tensor]]],
+    block_sums: Callable[[bool], Callable[..., WeightSums]],
     x: Any,
     keys: tf.Tensor,
     num_samples: int,
     width: int,
     xla: bool = True,
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """log sum_k w_k and log sum_k w_k^2, each `[B]`, over blocks of rows and samples.
+) -> WeightSums:
+    """The sums of K weights of each example, over blocks of rows and samples.
 
     Args:
         block_sums: from whether XLA is to compile it to a function
-            `(x, keys, first_sample, num_samples=...)` to the two logarithms, each `[b]`,
-            of a block of b rows and so many samples.
+            `(x, keys, first_sample, num_samples=...)` to the sums of a block of b rows and
+            so many samples, each `[b]`.
         x: `[B, ...]`, or a structure of such.
         keys: the rows' keys, `uint32 [B, 2]`.
         num_samples: K.
@@ -59,6 +82,12 @@ def log_weight_sums(
                     raise
                 xla = False  # something in the model has no XLA kernel
                 parts.append(block_sums(xla)(*arguments, num_samples=size))
-        sums.append([tf.reduce_logsumexp(tf.stack(t), 0) for t in zip(*parts, strict=True)])
-    log_sum, log_sum_squares = zip(*sums, strict=True)
-    return tf.concat(log_sum, axis=0)[:count], tf.concat(log_sum_squares, axis=0)[:count]
+        log_sum, log_sum_squares, sum_logs = map(tf.stack, zip(*parts, strict=True))
+        sums.append(
+            WeightSums(
+                tf.reduce_logsumexp(log_sum, axis=0),
+                tf.reduce_logsumexp(log_sum_squares, axis=0),
+                tf.reduce_sum(sum_logs, axis=0),
+            )
+        )
+    return WeightSums(*(tf.concat(rows, 0)[:count] for rows in zip(*sums, strict=True)))

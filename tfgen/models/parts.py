@@ -39,9 +39,16 @@ class Structure(NamedTuple):
 
 
 def check_parts(encoder: Any, decoder: Any, prior: Any) -> None:
-    """Raises a TypeError if a part of a model is not of the right kind."""
+    """Raises a TypeError if a part of a model is not of the right kind.
+
+    Args:
+        encoder: `None` for a model that makes its own.
+        decoder: as a model was given it.
+        prior: as a model was given it; `None` for N(0, I).
+    """
     for name, part in (("encoder", encoder), ("decoder", decoder)):
-        if not isinstance(part, keras.layers.Layer):
+        is_made = name == "encoder" and part is None
+        if not is_made and not isinstance(part, keras.layers.Layer):
             raise TypeError(
                 f"`{name}` must be a Keras model that ends in a distribution layer; "
                 f"received {part!r} of type {type(part).__name__}."

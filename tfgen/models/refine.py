@@ -3,7 +3,7 @@
 import math
 import numbers
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,10 +12,8 @@ from tfgen import random
 from tfgen.layers import DistributionLayer, TensorDistribution
 from tfgen.losses import ELBO
 from tfgen.models import checks
+from tfgen.models.row_adam import RowMoments, climb
 from tfgen.training.policy import xla_pays
-
-if TYPE_CHECKING:
-    from tfgen.models.vae import VAE
 
 __all__ = ["check_steps", "refine"]
 
@@ -27,9 +25,6 @@ _XLA_NUMBERS = 2**28
 
 # Rounds of `num_samples` samples by which the last answer is compared with the first.
 _COMPARISONS = 32
-
-# Adam's.
-_BETA_1, _BETA_2, _EPSILON = 0.9, 0.99, 1e-8
 
 
 def check_steps(steps: Any) -> int:
@@ -47,7 +42,7 @@ def check_steps(steps: Any) -> int:
 
 
 def refine(
-    model: "VAE",
+    model: Any,
     y: tf.Tensor,
     posterior: TensorDistribution,
     steps: int,
@@ -62,7 +57,7 @@ def refine(
     errors on fresh noise, keeps its start.
 
     Args:
-        model: whose prior and decoder stay as they are.
+        model: a built `VAE`, whose prior and decoder stay as they are.
         y: what the likelihood is of, `[B, *event]`.
         posterior: where to start, of batch shape `[B]`.
         steps: how many steps, at least 0.
@@ -80,10 +75,7 @@ def refine(
     """
     steps = check_steps(steps)
     num_samples = checks.positive_integer(num_samples, "num_samples")
-    if not 0 < learning_rate < math.inf:
-        raise ValueError(
-            f"`learning_rate` must be positive and finite; received {learning_rate!r}."
-        )
+    learning_rate = checks.positive_number(learning_rate, "learning_rate")
     if not isinstance(posterior, TensorDistribution):
         raise TypeError(
             "`refine` needs an encoder that ends in a layer of `tfgen.layers`, whose "
@@ -97,18 +89,18 @@ def refine(
     name = f"refine, {posterior.layer.name}, {num_samples}" + (", XLA" if xla else "")
     if name not in model._functions:
         model._functions[name] = _program(model, posterior.layer, num_samples, xla)
-    climb = model._functions[name]
+    program = model._functions[name]
     refined = []
     for start in range(0, count, rows):
         # The last block is filled up with copies of the last row.
         index = tf.minimum(tf.range(start, start + rows), count - 1)
         part = (tf.gather(value, index) for value in (y, raw, keys))
-        refined.append(climb(*part, tf.constant(steps), tf.constant(learning_rate)))
+        refined.append(program(*part, tf.constant(steps), tf.constant(learning_rate)))
     return posterior.rebuild(tf.concat(refined, axis=0)[:count])
 
 
 def _program(
-    model: "VAE", layer: DistributionLayer, num_samples: int, xla: bool
+    model: Any, layer: DistributionLayer, num_samples: int, xla: bool
 ) -> Callable[..., tf.Tensor]:
     """From (y, raw parameters, keys, steps, learning rate) to raw parameters."""
     objective = ELBO(num_samples, kl="monte_carlo", estimator="stl")
@@ -137,31 +129,24 @@ def _program(
         error = tf.sqrt(tf.maximum(variance - tf.square(mean), 0.0) / _COMPARISONS)
         return ~(mean >= -2.0 * error)  # NaN falls
 
-    def climb(
+    def program(
         y: tf.Tensor,
         start: tf.Tensor,
         keys: tf.Tensor,
         steps: tf.Tensor,
         learning_rate: tf.Tensor,
     ) -> tf.Tensor:
-        def step(
-            i: tf.Tensor, raw: tf.Tensor, mean: tf.Tensor, square: tf.Tensor
-        ) -> tuple[tf.Tensor, ...]:
+        def step(i: tf.Tensor, raw: tf.Tensor, moments: RowMoments) -> tuple:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(raw)
                 value = tf.reduce_sum(evaluate(y, raw, random.fold_in(keys, i)))
-            gradient = tape.gradient(value, raw)
-            t, done = tf.cast(i, raw.dtype), tf.cast(steps, raw.dtype)
-            mean = _BETA_1 * mean + (1 - _BETA_1) * gradient
-            square = _BETA_2 * square + (1 - _BETA_2) * tf.square(gradient)
-            rate = learning_rate * 0.5 * (1.0 + tf.cos(math.pi * t / done))
-            scale = tf.sqrt(square / (1 - _BETA_2 ** (t + 1))) + _EPSILON
-            raw += rate * mean / (1 - _BETA_1 ** (t + 1)) / scale
-            return i + 1, raw, mean, square
+            part = tf.cast(i, raw.dtype) / tf.cast(steps, raw.dtype)
+            rate = learning_rate * 0.5 * (1.0 + tf.cos(math.pi * part))
+            return i + 1, *climb(raw, tape.gradient(value, raw), moments, rate)
 
         zeros = tf.zeros_like(start)
-        state = (tf.constant(0), start, zeros, zeros)
-        _, end, _, _ = tf.while_loop(lambda i, *_: i < steps, step, state)
+        state = (tf.constant(0), start, RowMoments(zeros, zeros, zeros[:, 0]))
+        _, end, _ = tf.while_loop(lambda i, *_: i < steps, step, state)
         return tf.where(falls(y, start, end, keys)[:, tf.newaxis], start, end)
 
-    return tf.function(climb, autograph=False, jit_compile=xla or None)
+    return tf.function(program, autograph=False, jit_compile=xla or None)

@@ -44,7 +44,7 @@ def vae_signatures(model: Any, num_samples: int) -> dict[str, Signature]:
     }
     inputs = getattr(model.encoder, "inputs", None)
     shape = shapes.input_shape
-    if not isinstance(shape, tuple) or not all(size for size in shape[1:]):
+    if not isinstance(shape, tuple) or not shape[1:] or not all(shape[1:]):
         return signatures  # nothing to be called by one tensor of a fixed shape
     dtype = inputs[0].dtype if inputs else model.variable_dtype
     x = tf.TensorSpec([None, *shape[1:]], dtype)

@@ -19,10 +19,10 @@ from tfgen.layers.distribution_config import (
 from tfgen.losses import Bound, LogWeights, get_bound
 from tfgen.losses.bounds import Evaluation
 from tfgen.models import checks, parts
-from tfgen.models.importance import log_weight_sums
+from tfgen.models.importance import WeightSums, log_weight_sums
 from tfgen.models.refine import refine
 from tfgen.models.signatures import vae_signatures
-from tfgen.training import FusedModel
+from tfgen.training import FusedModel, global_rows
 from tfgen.training.policy import xla_pays
 
 tfd = tfp.distributions
@@ -182,7 +182,7 @@ class VAE(FusedModel):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "VAE":
         """The model that `get_config` described."""
         config = dict(config)
-        for part in ("encoder", "decoder", "dtype"):
+        for part in {"encoder", "decoder", "posterior", "dtype"} & set(config):
             config[part] = keras.saving.deserialize_keras_object(
                 config[part], custom_objects=custom_objects
             )
@@ -351,52 +351,74 @@ class VAE(FusedModel):
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on a batch; see `keras.Model.train_step`."""
         x, y, weight = self._unpack(data)
-        step = self._train_step_number.value
-        stream = random.fold_in(random.key(self._noise_seed.value), _TRAIN)
-        key = random.row_keys(stream, step, _rows(x))
+        rows, total = global_rows(_batch_size(x))
+        key = self._train_keys(rows)
         with tf.GradientTape() as tape:
             evaluation = self._evaluate(x, y, key, training=True)
-            loss = self._total_loss(evaluation, weight)
-            scaled = self.optimizer.scale_loss(loss)
+            loss, share = self._losses_of(evaluation, weight, total)
+            scaled = self.optimizer.scale_loss(share)
         variables = self.trainable_weights
         gradients = tape.gradient(scaled, variables)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        self._train_step_number.assign(step + 1)
         return self._update_metrics(loss, evaluation, x, y, weight)
+
+    def _train_keys(self, rows: tf.Tensor) -> tf.Tensor:
+        """The keys of rows of the global batch in a training step, which it counts."""
+        step = tf.identity(self._train_step_number.value)
+        stream = random.fold_in(random.key(self._noise_seed.value), _TRAIN)
+        self._train_step_number.assign(step + 1)
+        return random.row_keys(stream, step, rows)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The bound at a batch; see `keras.Model.test_step`."""
         x, y, weight = self._unpack(data)
-        rows = _rows(x)
+        rows, total = global_rows(_batch_size(x))
         first = self._test_row.value
         stream = random.fold_in(random.key(self._noise_seed.value), _TEST)
         key = random.row_keys(stream, 0, first + tf.cast(rows, tf.int64))
         evaluation = self._evaluate(x, y, key, training=False)
-        loss = self._total_loss(evaluation, weight)
-        self._test_row.assign(first + tf.cast(tf.shape(rows)[0], tf.int64))
+        loss, _ = self._losses_of(evaluation, weight, total)
+        self._test_row.assign(first + tf.cast(total, tf.int64))
         return self._update_metrics(loss, evaluation, x, y, weight)
 
     def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        y = x if y is None else y
+        same = y is None
+        y = x if same else y
         x = self._encoder_inputs(x)
+        # Data from a generator are first seen here.
+        self._build_for(keras.tree.map_structure(lambda t: t.shape, x))
+        if tf.is_tensor(y) and y.shape.rank is not None:
+            self._check_observed_shape(tuple(y.shape), "x" if same else "y", same)
         if weight is not None:
             weight = tf.cast(weight, keras.backend.floatx())
         return x, y, weight
 
     def _evaluate(self, x: Any, y: Any, key: tf.Tensor, training: bool) -> Evaluation:
-        posterior = self.encoder(x, training=training)
+        return self._evaluate_at(self.encoder(x, training=training), y, key, training)
 
+    def _evaluate_at(
+        self, posterior: tfd.Distribution, y: Any, key: tf.Tensor, training: bool
+    ) -> Evaluation:
         def log_likelihood(z: tf.Tensor) -> tf.Tensor:
             return self._log_likelihood(y, z, training)
 
         return self.bound.evaluate(posterior, self.prior, log_likelihood, key)
 
-    def _total_loss(self, evaluation: Evaluation, weight: Any) -> tf.Tensor:
+    def _losses_of(
+        self, evaluation: Evaluation, weight: Any, total: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The loss of the rows here, and their share of the global batch's loss.
+
+        The optimizer sums the replicas' gradients, so their shares have to add up.
+        """
         per_example = -evaluation.objective
         if weight is not None:
             per_example *= tf.cast(weight, per_example.dtype)
-        return tf.add_n([tf.reduce_mean(per_example), *self.losses])
+        added = tf.add_n([tf.zeros([], per_example.dtype), *self.losses])
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        share = tf.reduce_sum(per_example) / tf.cast(total, per_example.dtype)
+        return tf.reduce_mean(per_example) + added, share + added / replicas
 
     def _update_metrics(
         self, loss: tf.Tensor, evaluation: Evaluation, x: Any, y: Any, weight: Any
@@ -406,7 +428,8 @@ class VAE(FusedModel):
         self.metrics[0].update_state(loss, sample_weight=batch_size)
         self._objective.update(evaluation, weight)
         if self._has_metrics:
-            likelihood = self._reconstruct(x, random.row_keys(0, 0, _rows(x)))
+            rows = tf.range(_batch_size(x))
+            likelihood = self._reconstruct(x, random.row_keys(0, 0, rows))
             return self.compute_metrics(x, y, likelihood.mean(), sample_weight=weight)
         return self.get_metrics_result()
 
@@ -579,13 +602,12 @@ class VAE(FusedModel):
         Returns:
             `[B]`, in nats.
         """
-        log_sum, _ = self._log_weight_sums(x, num_samples, seed, y)
+        log_sum = self._log_weight_sums(x, num_samples, seed, y).log_sum
         return log_sum - tf.math.log(tf.cast(num_samples, log_sum.dtype))
 
     def _log_weight_sums(
         self, x: Any, num_samples: int, seed: Any, y: Any = None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """log sum_k w and log sum_k w^2, each `[B]`."""
+    ) -> WeightSums:
         num_samples = checks.positive_integer(num_samples, "num_samples")
         x, y = self._prepare(x, y)
         keys = self._keys(seed, _first(x).shape[0])
@@ -602,12 +624,9 @@ class VAE(FusedModel):
 
     def _block_sums(
         self, data: Any, keys: tf.Tensor, first_sample: tf.Tensor, num_samples: int
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        log_weights = self._log_weights(data, keys, first_sample, num_samples).total
-        return (
-            tf.reduce_logsumexp(log_weights, axis=0),
-            tf.reduce_logsumexp(2.0 * log_weights, axis=0),
-        )
+    ) -> WeightSums:
+        log_weights = self._log_weights(data, keys, first_sample, num_samples)
+        return WeightSums.of(log_weights.total)
 
     def refine(
         self,
@@ -770,8 +789,10 @@ def _first(x: Any) -> Any:
     return keras.tree.flatten(x)[0]
 
 
-def _rows(x: Any) -> tf.Tensor:
-    return tf.range(tf.shape(_first(x))[0])
+def _batch_size(x: Any) -> Any:
+    """The number of rows, a Python integer where the shape tells."""
+    first = _first(x)
+    return first.shape[0] or tf.shape(first)[0]
 
 
 def _unwrap(distribution: tfd.Distribution) -> tfd.Distribution:

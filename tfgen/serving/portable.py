@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from tensorflow.python.framework import op_def_registry
@@ -91,14 +92,14 @@ def _is_refused(op: str) -> bool:
     return definition.is_stateful and op not in _HARMLESS
 
 
-def _compiled(node_or_function, place: str) -> Iterator[str]:
+def _compiled(node_or_function: Any, place: str) -> Iterator[str]:
     attributes = node_or_function.attr
     for name in _XLA_ATTRIBUTES:
         if name in attributes and attributes[name].b:
             yield f"{name} in {place}"
 
 
-def _mentioned(node) -> Iterator[str]:
+def _mentioned(node: Any) -> Iterator[str]:
     """Names of the functions a node may call."""
     yield node.op
     for value in node.attr.values():

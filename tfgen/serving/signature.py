@@ -152,7 +152,11 @@ def _check_outputs(name: str, outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.
     return outputs
 
 
-def _try_out(name, concrete, specs: dict[str, tf.TensorSpec]) -> None:
+def _try_out(
+    name: str,
+    concrete: tf.types.experimental.ConcreteFunction,
+    specs: dict[str, tf.TensorSpec],
+) -> None:
     """Two rows in, two rows out; a graph with no kernel on this device fails here."""
     inputs = {key: tf.zeros([2, *s.shape[1:]], s.dtype) for key, s in specs.items()}
     outputs = concrete(**inputs)

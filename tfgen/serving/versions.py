@@ -1,7 +1,6 @@
 """Version directories: whole or not there at all."""
 
 import errno
-import numbers
 import os
 import shutil
 import uuid
@@ -43,7 +42,7 @@ def check_version(base: str, version: int | None) -> None:
     """
     if version is None:
         return
-    if not isinstance(version, numbers.Integral) or isinstance(version, bool):
+    if isinstance(version, bool) or not hasattr(version, "__index__"):
         raise TypeError(
             f"`version` must be an integer, or None for the next one; received {version!r}."
         )

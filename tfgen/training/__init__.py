@@ -1,5 +1,6 @@
 """How `fit` runs: many training steps as one XLA program."""
 
 from tfgen.training.fused import FusedModel
+from tfgen.training.replicas import global_rows
 
-__all__ = ["FusedModel"]
+__all__ = ["FusedModel", "global_rows"]

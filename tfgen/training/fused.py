@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from tfgen.training.callback_list import ExactStepCallbackList
 from tfgen.training.policy import check_steps_per_execution, steps_for, xla_pays
+from tfgen.training.replicas import replicated
 from tfgen.training.residence import Residence
 
 __all__ = ["FusedModel"]
@@ -97,7 +98,7 @@ class FusedModel(keras.Model):
         steps = steps_for(self._given_steps, num_batches, self.is_fused)
         self.steps_per_execution = min(steps, num_batches or steps)
         if self.is_fused:
-            if not self.optimizer.built:
+            if self.built and not self.optimizer.built:
                 self.optimizer.build(self.trainable_variables)
             _reside(self, "fit", given, ("x", "y", "sample_weight"))
             _reside_validation(self, given)
@@ -150,19 +151,21 @@ class FusedModel(keras.Model):
 
     def make_train_function(self, force: bool = False) -> Callable:
         """As `keras.Model.make_train_function`; fused where XLA is on."""
-        if not self.is_fused:
-            return super().make_train_function(force)
-        if self.train_function is None or force:
-            self.train_function = self._fused(self.train_step)
-        return self.train_function
+        if self.is_fused or self._is_replicated:
+            if self.train_function is None or force:
+                make = self._fused if self.is_fused else self._replicated
+                self.train_function = make(self.train_step)
+            return self.train_function
+        return super().make_train_function(force)
 
     def make_test_function(self, force: bool = False) -> Callable:
         """As `keras.Model.make_test_function`; fused where XLA is on."""
-        if not self.is_fused:
-            return super().make_test_function(force)
-        if self.test_function is None or force:
-            self.test_function = self._fused(self.test_step)
-        return self.test_function
+        if self.is_fused or self._is_replicated:
+            if self.test_function is None or force:
+                make = self._fused if self.is_fused else self._replicated
+                self.test_function = make(self.test_step)
+            return self.test_function
+        return super().make_test_function(force)
 
     def make_predict_function(self, force: bool = False) -> Callable:
         """As `keras.Model.make_predict_function`; fused where XLA is on."""
@@ -184,6 +187,14 @@ class FusedModel(keras.Model):
             self.predict_function = function
         return self.predict_function
 
+    @property
+    def _is_replicated(self) -> bool:
+        strategy = self.distribute_strategy
+        return strategy.num_replicas_in_sync > 1 and not self.run_eagerly
+
+    def _replicated(self, step: Callable) -> Callable:
+        return replicated(self, step)
+
     def _fused(self, step: Callable) -> Callable:
         """From an iterator over batches to the logs after `steps_per_execution` steps."""
         programs: dict[str | None, Callable] = {}
@@ -192,7 +203,7 @@ class FusedModel(keras.Model):
             key = residence.key if residence else None
             if key not in programs:
                 programs[key] = tf.function(
-                    _loop(step, self, residence), jit_compile=True, autograph=False
+                    loop_of_steps(step, self, residence), jit_compile=True, autograph=False
                 )
             return programs[key]
 
@@ -222,7 +233,9 @@ class FusedModel(keras.Model):
             )
 
 
-def _loop(step: Callable, model: keras.Model, residence: Residence | None) -> Callable:
+def loop_of_steps(
+    step: Callable, model: keras.Model, residence: Residence | None
+) -> Callable:
     """A program that runs `step` over a stack of batches, and gives the last logs."""
 
     def run(stacked: Any, count: tf.Tensor, data: Any) -> dict[str, tf.Tensor]:

@@ -1,0 +1,70 @@
+"""Signal-to-noise ratios of gradients against their laws in K."""
+
+import numpy as np
+import pytest
+
+from tests.linear_gaussian import LinearGaussian
+from tfgen.evaluation import gradient_snr
+from tfgen.evaluation.signal import _ratio
+
+MODEL = LinearGaussian(event_size=4, latent_size=2, sigma=0.8)
+_, X = MODEL.sample(64)
+SIZES = (16, 64, 256)
+
+
+def test_encoder_signal_falls_or_rises_with_k_by_estimator(capsys):
+    # q is wider than the posterior, so that the weights have the moments the laws need.
+    # The least SNR here, 0.2, needs well above 1 / 0.2^2 = 25 replicates.
+    vae = MODEL.vae(shift=0.5, stretch=1.3)
+    result = gradient_snr(vae, X, SIZES, num_replicates=300, seed=0)
+    assert result["reparameterized"]["encoder"].min() ** 2 > 5 / 300
+
+    def slope(estimator, part):
+        ratios = result[estimator][part]
+        return np.polyfit(np.log(SIZES), np.log(ratios), 1)[0]
+
+    assert abs(slope("reparameterized", "encoder") + 0.5) < 0.15
+    assert abs(slope("dreg", "encoder") - 0.5) < 0.15
+    assert abs(slope("reparameterized", "decoder") - 0.5) < 0.15
+    assert abs(slope("dreg", "decoder") - 0.5) < 0.15
+    printed = capsys.readouterr().out
+    assert "encoder SNR" in printed
+    assert printed.count("dreg") == len(SIZES)
+
+
+def test_ratio_is_that_of_gradients_whose_law_is_known():
+    import tensorflow as tf
+
+    rng = np.random.default_rng(0)
+    gradients = rng.normal(size=[4000, 5]) * 2.0 + np.array([1.0, 0, 0, 0, 0])
+    mean = gradients.mean(0)
+    squares = ((gradients - mean) ** 2).sum(0)
+    ratio = _ratio(tf.constant(mean), tf.constant(squares), 4000)
+    assert ratio == pytest.approx(1.0 / np.sqrt(5 * 4.0), rel=0.1)
+
+
+def test_true_posterior_leaves_nothing_but_noise():
+    result = gradient_snr(
+        MODEL.vae(), X, (4,), ("reparameterized",), num_replicates=20, verbose=False
+    )
+    assert result["reparameterized"]["encoder"][0] < 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "match"),
+    [
+        ({"num_replicates": 1}, ValueError, r"`num_replicates` must be at least 2"),
+        ({"num_samples": (0,)}, ValueError, r"`num_samples` must be at least 1"),
+        ({"estimators": ("vimco",)}, ValueError, r"`estimator`.*'vimco'"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, error, match):
+    with pytest.raises(error, match=match):
+        gradient_snr(MODEL.vae(), X, **arguments)
+
+
+def test_frozen_encoder_has_no_gradient_to_measure():
+    vae = MODEL.vae()
+    vae.encoder.trainable = False
+    with pytest.raises(ValueError, match=r"`encoder` must have trainable weights"):
+        gradient_snr(vae, X)

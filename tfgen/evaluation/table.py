@@ -1,0 +1,24 @@
+"""Tables of plain text."""
+
+from collections.abc import Sequence
+
+__all__ = ["format_table"]
+
+
+def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows under a header, the first column to the left, the others to the right.
+
+    >>> print(format_table(["", "nats"], [["ELBO", "-91.5"], ["log p(x)", "-88.7"]]))
+              nats
+    ELBO     -91.5
+    log p(x) -88.7
+    """
+    lines = [list(header), *map(list, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        " ".join(
+            [line[0].ljust(widths[0])]
+            + [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
+        ).rstrip()
+        for line in lines
+    )

@@ -1,0 +1,70 @@
+"""Which rows of the global batch a replica has."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+__all__ = ["global_rows", "replicated"]
+
+
+def global_rows(size: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The numbers of a replica's rows in the global batch, and that batch's size.
+
+    Replicas hold consecutive parts of the batch, which need not be of one size: the last
+    batch of an epoch rarely divides by their number.
+
+    Args:
+        size: the number of rows here.
+
+    Returns:
+        The rows' numbers `[size]` and the sum of all replicas' sizes, int32.
+
+    >>> rows, total = global_rows(3)
+    >>> rows.numpy().tolist(), int(total)
+    ([0, 1, 2], 3)
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return tf.range(size), tf.convert_to_tensor(size)
+    replica = context.replica_id_in_sync_group
+    own = tf.one_hot(replica, context.num_replicas_in_sync, dtype=tf.int32) * size
+    sizes = context.all_reduce(tf.distribute.ReduceOp.SUM, own)
+    before = tf.cumsum(sizes, exclusive=True)[replica]
+    return before + tf.range(size), tf.reduce_sum(sizes)
+
+
+def replicated(model: keras.Model, step: Callable) -> Callable:
+    """From an iterator over distributed batches to the logs after an execution's steps.
+
+    It is what Keras's own function does, but for the logs: Keras averages them over the
+    batch dimension, which scalars lack, and so fails with several workers
+    (keras-team/keras issue 20585). Here they are read from the metrics, whose variables
+    TensorFlow sums over replicas and workers.
+    """
+
+    def one_step(batch: Any) -> dict[str, tf.Tensor]:
+        names: list[str] = []
+
+        def run(data: Any) -> None:
+            names[:] = step(data)
+
+        model.distribute_strategy.run(run, args=(batch,))
+        results = model.get_metrics_result()
+        return {name: results[name] for name in names if name in results}
+
+    program = tf.function(one_step, autograph=False, reduce_retracing=True)
+
+    def function(iterator: Iterator) -> dict[str, tf.Tensor]:
+        logs = None
+        for _ in range(model.steps_per_execution):
+            try:
+                logs = program(next(iterator))
+            except (StopIteration, tf.errors.OutOfRangeError):
+                break
+        if logs is None:
+            raise StopIteration
+        return logs
+
+    return function
