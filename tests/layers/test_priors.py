@@ -186,6 +186,32 @@ def test_estimators_work_with_a_vamp_prior_and_a_flow_posterior(loss):
     assert np.isfinite(history).all()
 
 
+@every_prior
+def test_mean_field_takes_the_same_priors(name, tmp_path):
+    # Of a table a VampPrior is a mixture of the posterior's family.
+    prior = tfl.VampPrior(4) if name == "vamp" else PRIORS[name]()
+    posterior = tfl.MultivariateNormalTriL(D)
+    model = tfgen.models.MeanFieldVAE(len(X), decoder(), posterior, prior)
+    model.compile(keras.optimizers.Adam(0.02), "elbo", jit_compile=False)
+    before = [w.numpy() for w in prior.trainable_weights]
+    model.fit(np.arange(len(X)), X, epochs=2, verbose=0)
+    for old, new in zip(before, prior.trainable_weights, strict=True):
+        assert np.max(np.abs(old - new.numpy())) > 0
+    if name == "vamp":
+        params = prior.pseudo_inputs.value
+        z = np.zeros([1, D], "float32")
+        expected = np.log(np.mean(posterior(params).prob(z)))
+        np.testing.assert_allclose(model.prior.log_prob(z), [expected], rtol=1e-5)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    index = np.arange(5)
+    np.testing.assert_allclose(
+        again.log_weights(index, 3, seed=1, y=X[:5]),
+        model.log_weights(index, 3, seed=1, y=X[:5]),
+        rtol=1e-5,
+    )
+
+
 SAVED = """
 import sys
 import numpy as np

@@ -194,6 +194,9 @@ def test_moving_average_is_its_recursion_and_makes_the_samples():
     z = random.normal(random.fold_in(random.row_keys([3], 0, 0), 0), [2]).numpy()
     np.testing.assert_allclose(gan.sample(seed=[3]), z @ average[0] + average[1], atol=1e-5)
     assert np.abs(average[0] - gan.generator.get_weights()[0]).max() > 1e-3
+    np.testing.assert_allclose(
+        gan.predict(z, verbose=0), z @ average[0] + average[1], atol=1e-5
+    )
 
 
 def test_moving_average_copies_the_statistics_of_batch_normalization():
@@ -379,8 +382,9 @@ def test_log_density_ratio_refuses_critics_and_smoothed_labels(name):
 
 
 def test_overflow_stops_fit_and_names_the_objective_that_avoids_it():
-    for name in ["maximum_likelihood", "pearson"]:
-        gan = linear_gan(loss=name, run_eagerly=True)
+    fused = {"jit_compile": True, "steps_per_execution": 4}
+    for name, how in [("maximum_likelihood", fused), ("pearson", {"run_eagerly": True})]:
+        gan = linear_gan(loss=name, **how)
         gan.discriminator.set_weights([np.zeros([2, 1]), np.array([200.0])])
         with pytest.raises(FloatingPointError, match=r"overflows.*normalize=True"):
             gan.fit(data(), batch_size=16, verbose=0)

@@ -22,7 +22,7 @@ def canonical_size(value: Any, name: str) -> int:
     )
 
 
-def canonical_event_shape(event_shape: Any) -> tuple[int, ...]:
+def canonical_event_shape(event_shape: Any, name: str = "event_shape") -> tuple[int, ...]:
     """`event_shape` as a tuple of positive integers; an integer n stands for (n,)."""
     if isinstance(event_shape, tf.TensorShape):
         event_shape = event_shape.as_list()
@@ -30,10 +30,10 @@ def canonical_event_shape(event_shape: Any) -> tuple[int, ...]:
         event_shape = (event_shape,)
     if not isinstance(event_shape, Sequence | np.ndarray) or isinstance(event_shape, str):
         raise TypeError(
-            "`event_shape` must be an integer or a sequence of positive integers; "
-            f"received {event_shape!r}. Pass a shape such as (28, 28)."
+            f"`{name}` must be an integer or a sequence of positive integers; received "
+            f"{event_shape!r}. Pass a shape such as (28, 28)."
         )
-    return tuple(canonical_size(size, "event_shape") for size in event_shape)
+    return tuple(canonical_size(size, name) for size in event_shape)
 
 
 def to_event(params: tf.Tensor, event_shape: Sequence[int]) -> tf.Tensor:

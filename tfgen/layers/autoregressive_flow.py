@@ -47,7 +47,8 @@ class AutoregressiveTransform(DistributionLayer):
         TypeError: if `made` is no `AutoregressiveNetwork`, or `inputs` no distribution.
         ValueError: if `made` has another number of outputs than 2.
 
-    >>> base = MultivariateNormalDiag(2)(tf.zeros([3, 4]))
+    >>> import tfgen
+    >>> base = tfgen.layers.MultivariateNormalDiag(2)(tf.zeros([3, 4]))
     >>> flow = AutoregressiveTransform(AutoregressiveNetwork(2, hidden_units=[8]))
     >>> flow(base).log_prob(tf.zeros([3, 2])).shape.as_list()
     [3]

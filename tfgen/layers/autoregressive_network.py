@@ -136,6 +136,7 @@ class AutoregressiveNetwork(keras.layers.Layer):
                 f"shape {tuple(input_shape)}."
             )
         self.event_size = size
+        self.input_spec = keras.layers.InputSpec(min_ndim=1, axes={-1: size})
         self._masks = self._make_masks(size)
         sizes = [size, *self.hidden_units, size * self.params]
         self._kernels, self._biases, self._conditional_kernels = [], [], []
@@ -303,7 +304,7 @@ def _matmul(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 def _one_size(shape: Any, argument: str) -> int | None:
     if shape is None:
         return None
-    shape = canonical_event_shape(shape)
+    shape = canonical_event_shape(shape, argument)
     if len(shape) != 1:
         raise ValueError(
             f"`{argument}` must be one number; received {shape}. Flatten the input."

@@ -92,6 +92,7 @@ class DistributionLayer(keras.layers.Layer):
     def distribution(self, params: Any) -> TensorDistribution:
         """The distribution at `params` `[*batch, params_size]`, without Keras's call."""
         params = tf.cast(tf.convert_to_tensor(params), self.variable_dtype)
+        self._check_size(params.shape)
         return self._tensor_distribution(
             self._distribution(params), params, self.distribution
         )
@@ -110,11 +111,15 @@ class DistributionLayer(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         """Checks the parameters' last dimension."""
+        self._check_size(input_shape)
+
+    def _check_size(self, shape: Any) -> None:
         needed = self._params_size()
-        if input_shape[-1] is not None and input_shape[-1] != needed:
+        shape = tuple(shape)
+        if not shape or shape[-1] not in (None, needed):
             raise ValueError(
                 f"`inputs` of `{self._call_text()}` must end in a dimension of "
-                f"{self._params_rule()}; received shape {tuple(input_shape)}. End the "
+                f"{self._params_rule()}; received shape {shape}. End the "
                 f"layer before it in {needed} units (`params_size` gives the number)."
             )
 

@@ -1,9 +1,11 @@
-"""Scales S whose determinant and solves have a gradient, and kernels in XLA."""
+"""Scales S of Gaussians: fast, with a gradient, and with kernels in XLA."""
+
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-__all__ = ["DiagPlusLowRank", "InvertibleMatrix"]
+__all__ = ["DiagPlusLowRank", "InvertibleMatrix", "LowerTriangular"]
 
 
 class InvertibleMatrix(tf.linalg.LinearOperatorFullMatrix):
@@ -20,6 +22,11 @@ class InvertibleMatrix(tf.linalg.LinearOperatorFullMatrix):
         diagonal = tf.linalg.diag_part(self._factors()[1])
         return tf.reduce_sum(tf.math.log(tf.abs(diagonal)), axis=-1)
 
+    def _matmul(
+        self, x: tf.Tensor, adjoint: bool = False, adjoint_arg: bool = False
+    ) -> tf.Tensor:
+        return _matmul(self.matrix, x, adjoint, adjoint_arg)
+
     def _solve(
         self, rhs: tf.Tensor, adjoint: bool = False, adjoint_arg: bool = False
     ) -> tf.Tensor:
@@ -29,6 +36,42 @@ class InvertibleMatrix(tf.linalg.LinearOperatorFullMatrix):
         if adjoint:
             return q @ _triangular_solve(r, rhs, adjoint=True)
         return _triangular_solve(r, tf.matmul(q, rhs, adjoint_a=True))
+
+
+class LowerTriangular(tf.linalg.LinearOperatorLowerTriangular):
+    """A lower triangular matrix whose diagonal is known to be positive.
+
+    TensorFlow's own, of which this is one, puts zeros above the diagonal at every use.
+
+    Args:
+        matrix: `[*batch, D, D]`, zero above the diagonal.
+        diagonal: its diagonal, `[*batch, D]`.
+    """
+
+    def __init__(self, matrix: tf.Tensor, diagonal: tf.Tensor) -> None:
+        super().__init__(matrix, is_non_singular=True, name="LowerTriangular")
+        self.matrix = matrix
+        self.diagonal = diagonal
+
+    def _to_dense(self) -> tf.Tensor:
+        return self.matrix
+
+    def _diag_part(self) -> tf.Tensor:
+        return self.diagonal
+
+    def _log_abs_determinant(self) -> tf.Tensor:
+        return tf.reduce_sum(tf.math.log(self.diagonal), axis=-1)
+
+    def _matmul(
+        self, x: tf.Tensor, adjoint: bool = False, adjoint_arg: bool = False
+    ) -> tf.Tensor:
+        return _matmul(self.matrix, x, adjoint, adjoint_arg)
+
+    def _solve(
+        self, rhs: tf.Tensor, adjoint: bool = False, adjoint_arg: bool = False
+    ) -> tf.Tensor:
+        rhs = tf.linalg.adjoint(rhs) if adjoint_arg else rhs
+        return _triangular_solve(self.matrix, rhs, lower=True, adjoint=adjoint)
 
 
 class DiagPlusLowRank(tf.linalg.LinearOperatorLowRankUpdate):
@@ -75,23 +118,46 @@ class DiagPlusLowRank(tf.linalg.LinearOperatorLowRankUpdate):
         return first - tf.matmul(self.u, inner) / sigma
 
 
+def _matmul(matrix: tf.Tensor, x: tf.Tensor, adjoint: bool, adjoint_arg: bool) -> tf.Tensor:
+    """`tf.matmul`, for x with further leading dimensions."""
+
+    def product(columns: tf.Tensor) -> tf.Tensor:
+        return tf.matmul(matrix, columns, adjoint_a=adjoint)
+
+    return _on_columns(product, matrix, tf.linalg.adjoint(x) if adjoint_arg else x)
+
+
 def _triangular_solve(
     matrix: tf.Tensor, rhs: tf.Tensor, lower: bool = False, adjoint: bool = False
 ) -> tf.Tensor:
-    """`tf.linalg.triangular_solve`, for right-hand sides with further leading dimensions.
+    """`tf.linalg.triangular_solve`, for a `rhs` with further leading dimensions."""
 
-    Its XLA kernel does not broadcast. The further dimensions become columns, so that the
-    matrices are not repeated.
+    def solve(columns: tf.Tensor) -> tf.Tensor:
+        # The XLA kernel does not broadcast.
+        batch = tf.broadcast_dynamic_shape(tf.shape(matrix)[:-2], tf.shape(columns)[:-2])
+        a, b = (
+            tf.broadcast_to(value, tf.concat([batch, tf.shape(value)[-2:]], axis=0))
+            for value in (matrix, columns)
+        )
+        return tf.linalg.triangular_solve(a, b, lower=lower, adjoint=adjoint)
+
+    return _on_columns(solve, matrix, rhs)
+
+
+def _on_columns(
+    function: Callable[[tf.Tensor], tf.Tensor], matrix: tf.Tensor, x: tf.Tensor
+) -> tf.Tensor:
+    """`function` of x, whose leading dimensions beyond the matrix's become columns.
+
+    So matrices are not repeated for them, nor are their gradients before they are summed.
     """
-    further = rhs.shape.rank - matrix.shape.rank
-    if further > 0:
-        order = [*range(further, rhs.shape.rank), *range(further)]
-        moved = tf.transpose(rhs, order)
-        shape = tf.shape(moved)
-        columns = tf.reshape(moved, tf.concat([shape[: matrix.shape.rank - 1], [-1]], 0))
-        solved = _triangular_solve(matrix, columns, lower, adjoint)
-        return tf.transpose(tf.reshape(solved, shape), np.argsort(order))
-    batch = tf.broadcast_dynamic_shape(tf.shape(matrix)[:-2], tf.shape(rhs)[:-2])
-    matrix = tf.broadcast_to(matrix, tf.concat([batch, tf.shape(matrix)[-2:]], axis=0))
-    rhs = tf.broadcast_to(rhs, tf.concat([batch, tf.shape(rhs)[-2:]], axis=0))
-    return tf.linalg.triangular_solve(matrix, rhs, lower=lower, adjoint=adjoint)
+    further = x.shape.rank - matrix.shape.rank
+    if further <= 0:
+        return function(x)
+    order = [*range(further, x.shape.rank), *range(further)]
+    moved = tf.transpose(x, order)
+    shape = tf.shape(moved)
+    columns = tf.reshape(moved, tf.concat([shape[: matrix.shape.rank - 1], [-1]], axis=0))
+    columns = tf.ensure_shape(columns, [*moved.shape[: matrix.shape.rank - 1], None])
+    result = tf.reshape(function(columns), shape)
+    return tf.transpose(tf.ensure_shape(result, moved.shape), np.argsort(order))

@@ -9,7 +9,12 @@ import tensorflow_probability as tfp
 
 from tfgen.layers.arguments import canonical_size, to_event
 from tfgen.layers.base import DistributionLayer, register
-from tfgen.layers.linear_operator import DiagPlusLowRank, InvertibleMatrix
+from tfgen.layers.linear_operator import (
+    DiagPlusLowRank,
+    InvertibleMatrix,
+    LowerTriangular,
+)
+from tfgen.layers.triangular import diagonal_of_raw, lower_triangle_of_raw
 
 tfd = tfp.distributions
 
@@ -122,7 +127,7 @@ class MultivariateNormalTriL(_MultivariateNormal):
         params: tf.Tensor, event_size: int, validate_args: bool = False
     ) -> tfd.Distribution:
         """The TFP distribution at `params` `[*batch, D + D (D + 1) / 2]`."""
-        return tfd.MultivariateNormalTriL(
+        return tfd.MultivariateNormalLinearOperator(
             params[..., :event_size],
             _fill_scale_tril(params[..., event_size:], event_size),
             validate_args=validate_args,
@@ -139,16 +144,13 @@ class MultivariateNormalTriL(_MultivariateNormal):
         return f"{size} + {size}·{size + 1}/2 = {self._params_size()}"
 
 
-def _fill_scale_tril(raw: tf.Tensor, size: int) -> tf.Tensor:
-    """`tfb.FillScaleTriL(diag_shift=1e-5).forward`, with a gradient XLA can compile.
-
-    The gradient of TFP's, through `set_diag`, has no kernel where the batch size is
-    unknown when the graph is made, as it is in Keras's `fit`.
-    """
-    filled = tfp.math.fill_triangular(raw)
-    below = np.tril(np.ones([size, size], filled.dtype.as_numpy_dtype), k=-1)
-    diagonal = tf.math.softplus(tf.linalg.diag_part(filled)) + 1e-5
-    return filled * below + tf.linalg.diag(diagonal)
+def _fill_scale_tril(raw: tf.Tensor, size: int) -> LowerTriangular:
+    """`tfb.FillScaleTriL(diag_shift=1e-5)`, as an operator."""
+    diagonal = tf.math.softplus(diagonal_of_raw(raw, size)) + 1e-5
+    on_diagonal = np.eye(size, dtype=bool)
+    below = lower_triangle_of_raw(raw, size)
+    matrix = tf.where(on_diagonal, diagonal[..., tf.newaxis], below)
+    return LowerTriangular(matrix, diagonal)
 
 
 @register

@@ -45,6 +45,7 @@ class VampPrior(keras.layers.Layer):
         ValueError: if it is below 1, if `pseudo_inputs` has another number of rows, or if
             the prior is called before an encoder was attached.
 
+    >>> import tfgen
     >>> encoder = keras.Sequential([
     ...     keras.layers.Input([8]),
     ...     keras.layers.Dense(4),

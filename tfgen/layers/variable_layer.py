@@ -52,7 +52,7 @@ class VariableLayer(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(dtype=dtype, **kwargs)
-        self.shape = canonical_event_shape(shape)
+        self.shape = canonical_event_shape(shape, "shape")
         self.activation = keras.activations.get(activation)
         self.initializer = keras.initializers.get(initializer)
         self.regularizer = keras.regularizers.get(regularizer)

@@ -1,0 +1,131 @@
+"""Functions and classes of TFP as layers, saved by name."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import tfgen
+
+tfd = tfp.distributions
+Lambda = tfgen.layers.DistributionLambda
+
+X = np.random.default_rng(0).normal(size=[5, 3]).astype("float32")
+
+
+@keras.saving.register_keras_serializable("tests")
+def two_sided(inputs):
+    loc, raw = tf.split(inputs, 2, axis=-1)
+    return tfd.Independent(tfd.Laplace(loc, tf.exp(raw)), 1)
+
+
+def model_of(*layers):
+    return keras.Sequential([keras.layers.Input([3]), *layers])
+
+
+def test_tfps_regression_works_as_it_is_written():
+    model = model_of(
+        keras.layers.Dense(2),
+        Lambda(
+            lambda t: tfd.Normal(loc=t[..., :1], scale=1e-3 + tf.math.softplus(t[..., 1:]))
+        ),
+    )
+    y = X.sum(-1, keepdims=True)
+    assert model.output_shape == (None, 1)
+    assert model(X).log_prob(y).shape == (5, 1)
+    assert model(X).mean().shape == model(X).stddev().shape == (5, 1)
+    assert model(X).sample(7).shape == (7, 5, 1)
+    model.compile(keras.optimizers.Adam(0.1), tfgen.losses.NegativeLogLikelihood())
+    history = model.fit(X, y, epochs=20, verbose=0).history["loss"]
+    np.testing.assert_allclose(
+        model.evaluate(X, y, verbose=0), -np.mean(model(X).log_prob(y)), rtol=1e-5
+    )
+    assert history[-1] < history[0]
+    assert model.predict(X, verbose=0).shape == (5, 1)
+
+
+@pytest.mark.parametrize("spelling", [tfd.Poisson, "Poisson"])
+def test_a_class_of_tfp_goes_by_its_name(spelling, tmp_path):
+    model = model_of(keras.layers.Dense(2, activation="exponential"), Lambda(spelling))
+    rate = model.layers[0](X)
+    np.testing.assert_array_equal(model(X).mean(), rate)
+    assert model.layers[-1].get_config()["make_distribution_fn"] == "Poisson"
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_array_equal(again(X).mean(), rate)
+
+
+@pytest.mark.parametrize("pack", [list, tuple, dict])
+def test_several_inputs_are_the_arguments_of_a_class(pack, tmp_path):
+    inputs = keras.Input([3])
+    loc = keras.layers.Dense(2)(inputs)
+    scale = keras.layers.Dense(2, activation="softplus")(inputs)
+    packed = {"loc": loc, "scale": scale} if pack is dict else pack([loc, scale])
+    model = keras.Model(inputs, Lambda("Laplace")(packed))
+    np.testing.assert_allclose(model(X).mean(), model.layers[1](X), rtol=1e-6)
+    assert model.output_shape == (None, 2)
+    q = model(X)
+    np.testing.assert_array_equal(q.rebuild(q.raw_parameters).mean(), q.mean())
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_allclose(again(X).stddev(), model(X).stddev(), rtol=1e-6)
+
+
+def test_a_registered_function_is_saved_by_its_name(tmp_path):
+    model = model_of(keras.layers.Dense(4), Lambda(two_sided))
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    assert again.layers[-1].make_distribution_fn is two_sided
+    np.testing.assert_array_equal(again(X).mean(), model(X).mean())
+
+
+def test_a_lambda_works_until_it_is_saved_and_then_says_what_to_do(tmp_path):
+    model = model_of(Lambda(lambda t: tfd.Normal(t, 1.0)))
+    np.testing.assert_array_equal(model(X).mean(), X)
+    with pytest.raises(ValueError, match="`make_distribution_fn` must be registered") as e:
+        model.save(tmp_path / "model.keras")
+    assert "@keras.saving.register_keras_serializable()" in str(e.value)
+
+
+def test_a_decoder_of_any_rank_gives_the_log_weights_of_the_layer_it_stands_for():
+    def vae(last, size):
+        return tfgen.models.VAE(
+            model_of(keras.layers.Dense(4), tfgen.layers.MultivariateNormalDiag(2)),
+            keras.Sequential([keras.layers.Input([2]), keras.layers.Dense(size), last]),
+        )
+
+    @keras.saving.register_keras_serializable("tests")
+    def unit(inputs):  # wrong for any other rank than [batch, 3]
+        return tfd.Independent(tfd.Normal(tf.reshape(inputs, [-1, 3]), 1.0), 1)
+
+    model = vae(Lambda(unit), 3)
+    other = vae(tfgen.layers.IndependentNormal(3), 6)
+    other.encoder.set_weights(model.encoder.get_weights())
+    kernel, bias = model.decoder.layers[0].get_weights()
+    raw_one = np.full(3, np.log(np.expm1(1.0)))
+    other.decoder.layers[0].set_weights(
+        [np.hstack([kernel, np.zeros([2, 3])]), np.hstack([bias, raw_one])]
+    )
+    np.testing.assert_allclose(
+        model.log_weights(X, 4, seed=1), other.log_weights(X, 4, seed=1), rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: Lambda("Normalish"), ValueError, "the name of a class.*'Normalish'"),
+        (lambda: Lambda("kl_divergence"), ValueError, "the name of a class"),
+        (lambda: Lambda(3), TypeError, "`make_distribution_fn` must be a function"),
+        (lambda: Lambda(keras.layers.Dense), TypeError, "`make_distribution_fn` must be"),
+        (
+            lambda: Lambda(lambda t: 2 * t)(X),
+            TypeError,
+            "`make_distribution_fn` must return a `tfd.Distribution`",
+        ),
+    ],
+)
+def test_bad_arguments_are_named(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
