@@ -79,7 +79,8 @@ def with_gradient(function: Callable) -> Callable:
 def interleaved(functions: dict[str, Callable], *inputs: tf.Tensor) -> dict[str, float]:
     """Median milliseconds of a call of each function, called in turn."""
     compiled = {
-        name: tf.function(function, jit_compile=True) for name, function in functions.items()
+        name: tf.function(function, jit_compile=True)
+        for name, function in functions.items()
     }
     times: dict[str, list[float]] = {name: [] for name in functions}
     for number in range(_ROUNDS.value + 2):
