@@ -1,6 +1,7 @@
 """tfgen: deep generative models on TensorFlow Probability and Keras 3."""
 
 from tfgen import (
+    callbacks,
     datasets,
     evaluation,
     layers,
@@ -15,6 +16,7 @@ from tfgen.version import __version__
 
 __all__ = [
     "__version__",
+    "callbacks",
     "datasets",
     "evaluation",
     "layers",

@@ -95,7 +95,7 @@ def test_units_count_as_active_by_the_variance_of_their_means():
     expected = np.array([1.0, 0.05, 0.2]) ** 2 * x[:, [0, 1, 0]].var(0, ddof=1)
     np.testing.assert_allclose(units.variance, expected, rtol=1e-4)
     assert units.is_active.tolist() == [True, False, True]
-    assert units.count == 2
+    assert units.num_active == 2
 
 
 @pytest.mark.parametrize(

@@ -125,12 +125,12 @@ class ActiveUnits(NamedTuple):
     """Which latent dimensions carry information about x.
 
     Attributes:
-        count: how many are active.
+        num_active: how many there are.
         is_active: `[D]`.
         variance: Var_x E_q[z_d], `[D]`.
     """
 
-    count: int
+    num_active: int
     is_active: np.ndarray
     variance: np.ndarray
 

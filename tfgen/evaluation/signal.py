@@ -78,8 +78,9 @@ def gradient_snr(
         for bound in row:
             bound.check(model.encoder(x, training=False), model.prior)
             moments = _moments(model, bound, list(groups.values()))
+            found = moments(x, y, keys, num_replicates)
             ratios.append(
-                [_ratio(*m, num_replicates) for m in moments(x, y, keys, num_replicates)]
+                [_ratio(mean, squares, num_replicates) for mean, squares in found]
             )
         encoder, decoder = np.array(ratios).T
         result[name] = {

@@ -32,12 +32,14 @@ class Evaluation(NamedTuple):
         bound: `[B]`, the bound itself, at beta = 1, without gradient.
         reconstruction: `[B]`, E_q log p(x|z).
         kl: `[B]`, KL(q(z|x) || p(z)), or its Monte Carlo estimate.
+        terms: of the log-weights, each `[K, B]`, to tell which of them went wrong.
     """
 
     objective: tf.Tensor
     bound: tf.Tensor
     reconstruction: tf.Tensor
     kl: tf.Tensor
+    terms: LogWeights
 
 
 class Bound:
@@ -122,11 +124,13 @@ class Bound:
 
 
 def _evaluation(objective: tf.Tensor, bound: tf.Tensor, terms: LogWeights) -> Evaluation:
+    terms = LogWeights(*map(tf.stop_gradient, terms))
     return Evaluation(
         objective,
         tf.stop_gradient(bound),
-        tf.stop_gradient(tf.reduce_mean(terms.log_likelihood, axis=0)),
-        tf.stop_gradient(tf.reduce_mean(terms.log_posterior - terms.log_prior, axis=0)),
+        tf.reduce_mean(terms.log_likelihood, axis=0),
+        tf.reduce_mean(terms.log_posterior - terms.log_prior, axis=0),
+        terms,
     )
 
 
@@ -240,15 +244,17 @@ class ELBO(Bound):
         """The bound at a batch; see `Bound.evaluate`."""
         z, log_prob = sample_posterior(posterior, key, self.num_samples)
         z, log_prob, _ = hold(posterior, z, log_prob, self.estimator)
-        reconstruction = tf.reduce_mean(log_likelihood(z), axis=0)
+        terms = LogWeights(log_likelihood(z), prior.log_prob(z), log_prob)
+        reconstruction = elbo(terms.log_likelihood)
         kl = self._closed_form(posterior, prior)
         if kl is None:
-            kl = elbo(log_prob - prior.log_prob(z))
+            kl = elbo(terms.log_posterior - terms.log_prior)
         return Evaluation(
             reconstruction - tf.cast(self.beta.value, kl.dtype) * kl,
             tf.stop_gradient(reconstruction - kl),
             tf.stop_gradient(reconstruction),
             tf.stop_gradient(kl),
+            LogWeights(*map(tf.stop_gradient, terms)),
         )
 
     def get_config(self) -> dict[str, Any]:

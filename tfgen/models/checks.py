@@ -29,16 +29,16 @@ def positive_integer(value: Any, name: str) -> int:
     return int(value)
 
 
-def positive_number(value: Any, name: str) -> float:
+def positive_number(value: Any, name: str, or_zero: bool = False) -> float:
     """`value` as a positive finite Python float, or an error that names the argument."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(
-            f"`{name}` must be a positive number; received {value!r} of type "
-            f"{type(value).__name__}."
+            f"`{name}` must be a number; received {value!r} of type {type(value).__name__}."
         )
     number = float(value)
-    if not 0 < number < math.inf:
-        raise ValueError(f"`{name}` must be positive and finite; received {value!r}.")
+    if not 0 <= number < math.inf or (number == 0 and not or_zero):
+        rule = "at least 0" if or_zero else "positive"
+        raise ValueError(f"`{name}` must be {rule} and finite; received {value!r}.")
     return number
 
 

@@ -20,6 +20,7 @@ from tfgen.losses import Bound, LogWeights, get_bound
 from tfgen.losses.bounds import Evaluation
 from tfgen.models import checks, parts
 from tfgen.models.importance import WeightSums, log_weight_sums
+from tfgen.models.loss_guard import LossGuard, LossWatch
 from tfgen.models.refine import refine
 from tfgen.models.signatures import vae_signatures
 from tfgen.training import FusedModel, global_rows
@@ -230,12 +231,16 @@ class VAE(FusedModel):
     @property
     def bound(self) -> Bound:
         """The bound that the model was compiled with."""
+        return self._compiled_objective.bound
+
+    @property
+    def _compiled_objective(self) -> "_Objective":
         if self._objective is None:
             raise ValueError(
                 "`bound` is known when the model is compiled; call `compile(optimizer, "
                 "loss)` first."
             )
-        return self._objective.bound
+        return self._objective
 
     def get_compile_config(self) -> dict[str, Any]:
         """The arguments of `compile`, as Keras serialises them."""
@@ -265,6 +270,8 @@ class VAE(FusedModel):
         """Resets the metrics, and the row that `evaluate` counts from."""
         super().reset_metrics()
         self._test_row.assign(0)
+        if self._objective is not None:
+            self._objective.watch.reset_state()
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Trains the model; arguments and result as `keras.Model.fit`'s.
@@ -283,6 +290,8 @@ class VAE(FusedModel):
             ValueError: if the data are empty, of the wrong shape, not finite, or outside
                 the likelihood's support.
             TypeError: if they are not numeric.
+            FloatingPointError: at a loss that is not finite; the message says at which step
+                and by which term. The model keeps its last good weights.
         """
         call = inspect.signature(keras.Model.fit).bind(self, x, y, *args, **kwargs)
         given = call.arguments
@@ -293,6 +302,9 @@ class VAE(FusedModel):
             val_y = self._check_data(val_x, val_y, val_weight, prefix="validation ")
             if val_y is not None:
                 given["validation_data"] = (val_x, val_y, val_weight)
+        guard = LossGuard(self._compiled_objective.watch)
+        # A `CallbackList` is a callback too.
+        given["callbacks"] = [guard, *keras.tree.flatten(given.get("callbacks") or [])]
         return super().fit(*call.args[1:], **call.kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -423,10 +435,9 @@ class VAE(FusedModel):
     def _update_metrics(
         self, loss: tf.Tensor, evaluation: Evaluation, x: Any, y: Any, weight: Any
     ) -> dict[str, tf.Tensor]:
-        assert self._objective is not None
         batch_size = tf.shape(evaluation.bound)[0]
         self.metrics[0].update_state(loss, sample_weight=batch_size)
-        self._objective.update(evaluation, weight)
+        self._compiled_objective.update(loss, evaluation, weight)
         if self._has_metrics:
             rows = tf.range(_batch_size(x))
             likelihood = self._reconstruct(x, random.row_keys(0, 0, rows))
@@ -767,15 +778,17 @@ class IWAE(VAE):
 
 
 class _Objective:
-    """A bound and the metrics it is logged by."""
+    """A bound, the metrics it is logged by, and the watch on its losses."""
 
     def __init__(self, bound: Bound) -> None:
         self.bound = bound
         self.metrics = [
             keras.metrics.Mean(name=name) for name in (bound.label, "reconstruction", "kl")
         ]
+        self.watch = LossWatch()
 
-    def update(self, evaluation: Evaluation, weight: Any) -> None:
+    def update(self, loss: tf.Tensor, evaluation: Evaluation, weight: Any) -> None:
+        self.watch.update_state(loss, evaluation.terms)
         values = (evaluation.bound, evaluation.reconstruction, evaluation.kl)
         for metric, value in zip(self.metrics, values, strict=True):
             metric.update_state(value, sample_weight=weight)

@@ -1,0 +1,74 @@
+"""`KLWarmup` against the line it draws."""
+
+import keras
+import numpy as np
+import pytest
+
+from tests.linear_gaussian import LinearGaussian
+from tfgen.callbacks import KLWarmup
+from tfgen.losses import ELBO
+
+MODEL = LinearGaussian()
+_, X = MODEL.sample(40)
+
+
+class Betas(keras.callbacks.Callback):
+    """Notes beta as each execution begins."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.seen.append(float(self.model.bound.beta.numpy()))
+
+
+@pytest.mark.parametrize("options", [{"run_eagerly": True}, {"steps_per_execution": 2}])
+def test_beta_rises_in_a_line_and_stays(options):
+    vae = MODEL.vae(0.5)
+    vae.compile(keras.optimizers.SGD(0.0), ELBO(), **options)
+    betas = Betas()
+    history = vae.fit(
+        X,
+        batch_size=10,
+        epochs=3,
+        verbose=0,
+        callbacks=[KLWarmup(2, start=0.2, end=1.0), betas],
+    ).history
+    stride = options.get("steps_per_execution", 1)
+    epochs = np.arange(0, 12, stride) / 4  # of 4 steps
+    np.testing.assert_allclose(
+        betas.seen, 0.2 + 0.8 * np.minimum(1.0, epochs / 2), atol=1e-6
+    )
+    # The compiled step sees the change: the weights stand still, the loss rises to -ELBO.
+    loss, elbo = np.array(history["loss"]), np.array(history["elbo"])
+    assert loss[0] < -elbo[0] - 0.5
+    assert loss[2] == pytest.approx(-elbo[2], rel=1e-5)
+
+
+def test_warmup_goes_on_where_fit_does():
+    vae = MODEL.vae()
+    vae.compile(keras.optimizers.SGD(0.0), ELBO(), run_eagerly=True)
+    vae.fit(X, initial_epoch=3, epochs=4, verbose=0, callbacks=[KLWarmup(8)])
+    assert float(vae.bound.beta.numpy()) == pytest.approx(0.5)
+
+
+def test_model_without_a_beta_is_refused():
+    vae = MODEL.vae()
+    vae.compile("adam", "iwlb", run_eagerly=True)
+    with pytest.raises(TypeError, match=r"`KLWarmup` changes the beta.*IWLB"):
+        vae.fit(X, verbose=0, callbacks=[KLWarmup(2)])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "match"),
+    [
+        ((0,), ValueError, r"`num_epochs` must be positive and finite; received 0"),
+        (("2",), TypeError, r"`num_epochs` must be a number; received '2'"),
+        ((2, -1.0), ValueError, r"`start` must be at least 0 and finite; received -1"),
+        ((2, 0.0, float("inf")), ValueError, r"`end` must be at least 0 and finite"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, error, match):
+    with pytest.raises(error, match=match):
+        KLWarmup(*arguments)
