@@ -8,12 +8,14 @@ __all__ = ["format_table"]
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Rows under a header, the first column to the left, the others to the right.
 
+    A row that is shorter than the header is filled up with empty cells.
+
     >>> print(format_table(["", "nats"], [["ELBO", "-91.5"], ["log p(x)", "-88.7"]]))
               nats
     ELBO     -91.5
     log p(x) -88.7
     """
-    lines = [list(header), *map(list, rows)]
+    lines = [list(header), *([*row, *[""] * (len(header) - len(row))] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         " ".join(
