@@ -213,6 +213,8 @@ def test_mixed_precision_computes_the_distribution_in_float32(family, policy):
 @every_family
 def test_the_config_holds_every_argument_and_makes_the_same_layer(family):
     layer = make(family, convert_to_tensor_fn="mean", validate_args=True, name="q")
+    if not layer.built:
+        layer.build((None, family.params_size))
     config = layer.get_config()
     arguments = set(inspect.signature(type(layer).__init__).parameters)
     assert arguments - {"self", "kwargs"} <= set(config)

@@ -140,10 +140,12 @@ class MixtureSameFamily(DistributionLayer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
+        component = keras.saving.serialize_keras_object(self.component_layer)
+        component.pop("build_config", None)  # it has no weights to be built
         return {
             **super().get_config(),
             "num_components": self.num_components,
-            "component_layer": keras.saving.serialize_keras_object(self.component_layer),
+            "component_layer": component,
         }
 
     @classmethod
