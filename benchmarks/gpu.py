@@ -9,6 +9,7 @@ as `fit` runs them; `noise`, normals by row key; `sample`, what a model serves.
 """
 
 import os
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -61,6 +62,13 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
             return value, at
 
 
+def _assigned(text: str) -> list[tuple[int, int]]:
+    """(output, parameter) of each variable that a module in text form writes in place."""
+    header = text.split("\n", 1)[0]
+    pairs = re.findall(r"\{(\d+)\}: \((\d+), \{\}", header)
+    return sorted((int(output), int(parameter)) for output, parameter in pairs)
+
+
 def write(name: str, function: Callable, *arguments: tf.Tensor) -> None:
     """Writes one program, its arguments and its outputs.
 
@@ -84,13 +92,11 @@ def write(name: str, function: Callable, *arguments: tf.Tensor) -> None:
         for tensor, variable in zip(captured, variables, strict=True)
     ]
     outputs = [np.asarray(o) for o in tf.nest.flatten(program(*arguments))]
-    # The program returns, behind its results, the variables that it assigned.
-    offset = len(arguments)
-    for position, variable in enumerate(variables):
-        if variable is not None:
-            value = np.asarray(variable)
-            if not np.array_equal(value, inputs[offset + position]):
-                outputs.append(value)
+    # The program returns, behind its results, the variables that it assigned, whether or not
+    # their values changed, in the places that its header says.
+    for output, parameter in _assigned(ir(stage="hlo")):
+        assert output == len(outputs), (output, len(outputs))
+        outputs.append(np.asarray(variables[parameter - len(arguments)]))
     arrays = {f"arg{i}": value for i, value in enumerate(inputs)}
     arrays |= {f"out{i}": value for i, value in enumerate(outputs)}
     np.savez(f"{base}.npz", **arrays)
