@@ -92,8 +92,8 @@ def write(name: str, function: Callable, *arguments: tf.Tensor) -> None:
         for tensor, variable in zip(captured, variables, strict=True)
     ]
     outputs = [np.asarray(o) for o in tf.nest.flatten(program(*arguments))]
-    # The program returns, behind its results, the variables that it assigned, whether or not
-    # their values changed, in the places that its header says.
+    # The program returns, behind its results, the variables that it assigned, even where
+    # their values stayed, in the places that its header says.
     for output, parameter in _assigned(ir(stage="hlo")):
         assert output == len(outputs), (output, len(outputs))
         outputs.append(np.asarray(variables[parameter - len(arguments)]))

@@ -44,7 +44,7 @@ def train(make, strategy=None, epochs=2, callbacks=(), **kwargs):
     keras.utils.set_random_seed(0)
     with (strategy or tf.distribute.get_strategy()).scope():
         model = make()
-    return model.fit(x, batch_size=32, epochs=epochs, shuffle=False, verbose=0,
+    return model.fit(x, batch_size=32, epochs=epochs, verbose=0,
                      validation_data=x[:51], callbacks=list(callbacks), **kwargs).history
 """
 

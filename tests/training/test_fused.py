@@ -244,3 +244,40 @@ def test_an_operation_that_xla_cannot_compile_is_named_with_the_way_out(x):
         vae.fit(x, batch_size=55, verbose=0)
     vae.compile("adam", "elbo", jit_compile=False)
     vae.fit(x, verbose=0)
+
+
+class EvaluateOtherData(keras.callbacks.Callback):
+    def __init__(self, data):
+        super().__init__()
+        self.data = data
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.evaluate(self.data, batch_size=8, verbose=0)
+        self.model.predict(self.data, batch_size=8, verbose=0)
+
+
+@pytest.mark.parametrize("known_length", [True, False])
+def test_a_callback_may_evaluate_other_data_between_epochs(x, known_length):
+    dataset = tf.data.Dataset.from_tensor_slices(x).batch(32)
+    data = x if known_length else dataset.filter(lambda batch: True)
+    fit = {"validation_data": (x[:70],), "shuffle": False}
+    _, expected, _ = train(data, fit=fit, **FUSED)
+
+    def make():
+        vae = make_vae()
+        fit_alone = vae.fit
+        vae.fit = lambda *a, callbacks, **k: fit_alone(
+            *a, callbacks=[*callbacks, EvaluateOtherData(x[:9])], **k
+        )
+        return vae
+
+    _, history, recorder = train(data, make=make, fit=fit, **FUSED)
+    for key, values in expected.items():
+        np.testing.assert_allclose(history[key], values, rtol=1e-5, err_msg=key)
+    assert recorder.steps == [2, 3, 2, 3]
+
+
+def test_steps_per_execution_outlasts_a_fit_of_fewer_steps(x):
+    vae, _, _ = train(x[:32], epochs=1, jit_compile=False, steps_per_execution=3)
+    vae.fit(x, batch_size=32, verbose=0)
+    assert int(vae.optimizer.iterations) == 1 + 4

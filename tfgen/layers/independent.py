@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 from tfgen.layers.arguments import canonical_event_shape, to_event
 from tfgen.layers.base import DistributionLayer, register
+from tfgen.layers.bernoulli import Bernoulli
 
 tfd = tfp.distributions
 
@@ -118,7 +119,7 @@ class IndependentBernoulli(IndependentLayer):
         validate_args: bool = False,
     ) -> tfd.Distribution:
         """The TFP distribution at `params` `[*batch, prod(event_shape)]`."""
-        bernoulli = tfd.Bernoulli(
+        bernoulli = Bernoulli(
             logits=to_event(params, canonical_event_shape(event_shape)),
             dtype=dtype or params.dtype,
             validate_args=validate_args,

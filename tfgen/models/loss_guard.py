@@ -109,9 +109,9 @@ class LossGuard(keras.callbacks.Callback):
     def _copy_weights(self, when: str) -> None:
         self._copied = time.monotonic()
         variables = [*self.model.weights, *self.model.optimizer.variables]
-        copy = [(v, tf.identity(tf.convert_to_tensor(v))) for v in variables]
-        if all(_is_finite(value) for _, value in copy):
-            self._copy = copy
+        values, finite = _read([variable.value for variable in variables])
+        if finite:
+            self._copy = list(zip(variables, values, strict=True))
             self._kept = f"The model has its last good weights, {when}."
 
     def _stop(self, loss: float) -> None:
@@ -125,8 +125,13 @@ class LossGuard(keras.callbacks.Callback):
         )
 
 
-def _is_finite(value: tf.Tensor) -> bool:
-    return not value.dtype.is_floating or bool(tf.reduce_all(tf.math.is_finite(value)))
+@tf.function(autograph=False)
+def _read(variables: list[tf.Variable]) -> tuple[list[tf.Tensor], tf.Tensor]:
+    """Copies of the values, and whether all are finite; one call for all."""
+    values = [tf.identity(variable) for variable in variables]
+    floating = [value for value in values if value.dtype.is_floating]
+    finite = [tf.reduce_all(tf.math.is_finite(value)) for value in floating]
+    return values, tf.reduce_all(tf.stack(finite))
 
 
 def _cause(terms: list[str]) -> str:

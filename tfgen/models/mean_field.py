@@ -225,6 +225,8 @@ class MeanFieldVAE(VAE):
         """The bound at the rows of fitted examples; as `VAE.evaluate`."""
         if index is None:  # Keras's `fit` validates by `evaluate(x=..., y=...)`
             index, x = x, kwargs.pop("y", None)
+        if kwargs.get("_use_cached_eval_dataset"):  # from within `fit`, which checked it
+            return super().evaluate(index, x, *args, **kwargs)
         return super().evaluate(self._checked(index), x, *args, **kwargs)
 
     def _checked(self, data: Any) -> Any:

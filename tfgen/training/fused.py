@@ -8,22 +8,42 @@ and data stay Keras's.
 """
 
 import contextlib
+import functools
 import inspect
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+import tfgen.random
 from tfgen.training.callback_list import ExactStepCallbackList
 from tfgen.training.policy import check_steps_per_execution, steps_for, xla_pays
 from tfgen.training.replicas import replicated
-from tfgen.training.residence import Residence
+from tfgen.training.residence import Residence, batch_of
 
 __all__ = ["FusedModel"]
 
 _NO_XLA = ("tf2xla", "XLA", "unsupported operations", "Unsupported op")
+
+
+class _FirstEpoch(keras.callbacks.Callback):
+    """Begins the orders of a `Residence` with the epoch that `fit` begins with.
+
+    `BackupAndRestore` says so as late as `on_train_begin`: this has to come after it.
+    """
+
+    def __init__(self, residence: Residence, initial_epoch: int) -> None:
+        super().__init__()
+        self._residence = residence
+        self._initial_epoch = initial_epoch
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Sets the epoch."""
+        epoch = self.model._initial_epoch or self._initial_epoch
+        self._residence.first_epoch.assign(epoch)
 
 
 class FusedModel(keras.Model):
@@ -59,13 +79,15 @@ class FusedModel(keras.Model):
         self._given_jit = jit_compile
         if jit_compile == "auto":
             jit_compile = not kwargs.get("run_eagerly", False) and xla_pays(self)
+        steps = steps_for(self._given_steps, None, bool(jit_compile))
         super().compile(
             *args,
-            steps_per_execution=steps_for(self._given_steps, None, bool(jit_compile)),
+            steps_per_execution=1 if kwargs.get("run_eagerly", False) else steps,
             jit_compile=jit_compile,
             **kwargs,
         )
-        self._residences: dict[str, Residence] = {}
+        self._residences: dict[str, Residence | None] = {}
+        self._epoch: tuple[int, int | None] = (0, None)  # steps run, of how many, if known
         self._steps_run = 0
 
     def get_compile_config(self) -> dict[str, Any]:
@@ -80,9 +102,11 @@ class FusedModel(keras.Model):
 
     @property
     def is_fused(self) -> bool:
-        """Whether steps run as one XLA program: XLA is on, and there is one replica."""
-        strategy = self.distribute_strategy
-        return bool(self.jit_compile) and strategy.num_replicas_in_sync == 1
+        """Whether steps run as one program: by XLA or several at once, on one replica."""
+        if self.run_eagerly or self.distribute_strategy.num_replicas_in_sync > 1:
+            return False
+        given = getattr(self, "_given_steps", "auto")
+        return bool(self.jit_compile) or (given != "auto" and given > 1)
 
     # Data.
 
@@ -94,28 +118,38 @@ class FusedModel(keras.Model):
         given = call.arguments
         self._warn_if_not_fused()
         _split_validation(given)
-        num_batches = _num_batches(given)
-        steps = steps_for(self._given_steps, num_batches, self.is_fused)
-        self.steps_per_execution = min(steps, num_batches or steps)
-        if self.is_fused:
-            if self.built and not self.optimizer.built:
-                self.optimizer.build(self.trainable_variables)
-            _reside(self, "fit", given, ("x", "y", "sample_weight"))
-            _reside_validation(self, given)
-            if not isinstance(given["callbacks"], keras.callbacks.CallbackList):
-                given["callbacks"] = ExactStepCallbackList(
-                    keras.tree.flatten(given["callbacks"] or []),
-                    add_history=True,
-                    add_progbar=given["verbose"] != 0,
-                    verbose=given["verbose"],
-                    epochs=given["epochs"],
-                    steps=num_batches,
-                    model=self,
-                )
-        try:
-            return super().fit(**{k: v for k, v in given.items() if k != "self"})
-        finally:
-            self._residences.clear()
+        num_batches = given["steps_per_epoch"] or _num_batches(given)
+        with self._set_up(given, num_batches):
+            data = _reside(given, given["steps_per_epoch"], given["shuffle"])
+            self._residences = {"fit": data if self.is_fused else None}
+            self._epoch = (0, data.num_batches if data else None)
+            known = isinstance(given["callbacks"], keras.callbacks.CallbackList)
+            if not known:
+                given["callbacks"] = keras.tree.flatten(given["callbacks"] or [])
+                if data is not None:
+                    given["callbacks"] += [_FirstEpoch(data, given["initial_epoch"])]
+            if self.is_fused:
+                if self.built and not self.optimizer.built:
+                    self.optimizer.build(self.trainable_variables)
+                held_out = _reside_validation(given, self.steps_per_execution)
+                self._residences["evaluate"] = held_out
+                if not known:
+                    given["callbacks"] = ExactStepCallbackList(
+                        given["callbacks"],
+                        add_history=True,
+                        add_progbar=given["verbose"] != 0,
+                        verbose=given["verbose"],
+                        epochs=given["epochs"],
+                        steps=num_batches,
+                        model=self,
+                    )
+            if data is not None:
+                steps = self.steps_per_execution
+                given["x"] = data.rows(steps) if self.is_fused else data.batches()
+                given["steps_per_epoch"] = data.num_batches
+                given["shuffle"] = False
+            given.pop("self")
+            return super().fit(**given)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`."""
@@ -126,26 +160,37 @@ class FusedModel(keras.Model):
         call.apply_defaults()
         given = call.arguments
         extra = given.pop("kwargs", {})
-        num_batches = _num_batches(given | {"steps_per_epoch": given["steps"]})
-        steps = steps_for(self._given_steps, num_batches, self.is_fused)
-        self.steps_per_execution = min(steps, num_batches or steps)
-        if self.is_fused:
-            _reside(self, "evaluate", given, ("x", "y", "sample_weight"))
-        try:
-            given.pop("self")
+        given.pop("self")
+        with self._set_up(given, given["steps"]):
+            if self.is_fused:
+                residence = _reside(given, given["steps"], shuffle=False)
+                if residence is not None:
+                    given["x"] = residence.rows(self.steps_per_execution)
+                    given["steps"] = residence.num_batches
+                self._residences["evaluate"] = residence
             return super().evaluate(**given, **extra)
-        finally:
-            self._residences.pop("tfgen_evaluate_row", None)
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.predict`."""
         call = inspect.signature(keras.Model.predict).bind(self, *args, **kwargs)
         call.apply_defaults()
         given = call.arguments
-        num_batches = _num_batches(given | {"steps_per_epoch": given["steps"]})
-        steps = steps_for(getattr(self, "_given_steps", "auto"), num_batches, self.is_fused)
-        self.steps_per_execution = min(steps, num_batches or steps)
-        return super().predict(*call.args[1:], **call.kwargs)
+        with self._set_up(given, given["steps"]):
+            return super().predict(*call.args[1:], **call.kwargs)
+
+    @contextlib.contextmanager
+    def _set_up(self, given: dict[str, Any], num_batches: int | None) -> Iterator[None]:
+        """Holds what belongs to one call, since a callback of `fit` may make another."""
+        before = self.__dict__.get("_residences", {}), self.steps_per_execution
+        if self.is_fused:
+            num_batches = num_batches or _num_batches(given)
+            steps = steps_for(getattr(self, "_given_steps", "auto"), num_batches, True)
+            self.steps_per_execution = min(steps, num_batches or steps)
+        self._residences = dict(before[0])
+        try:
+            yield
+        finally:
+            self._residences, self.steps_per_execution = before
 
     # Functions that Keras calls with an iterator, `steps_per_execution` batches a call.
 
@@ -153,8 +198,11 @@ class FusedModel(keras.Model):
         """As `keras.Model.make_train_function`; fused where XLA is on."""
         if self.is_fused or self._is_replicated:
             if self.train_function is None or force:
-                make = self._fused if self.is_fused else self._replicated
-                self.train_function = make(self.train_step)
+                self.train_function = (
+                    self._fused(self.train_step, "fit")
+                    if self.is_fused
+                    else replicated(self, self.train_step, self._next_steps)
+                )
             return self.train_function
         return super().make_train_function(force)
 
@@ -162,8 +210,11 @@ class FusedModel(keras.Model):
         """As `keras.Model.make_test_function`; fused where XLA is on."""
         if self.is_fused or self._is_replicated:
             if self.test_function is None or force:
-                make = self._fused if self.is_fused else self._replicated
-                self.test_function = make(self.test_step)
+                self.test_function = (
+                    self._fused(self.test_step, "evaluate")
+                    if self.is_fused
+                    else replicated(self, self.test_step, lambda: self.steps_per_execution)
+                )
             return self.test_function
         return super().make_test_function(force)
 
@@ -173,7 +224,9 @@ class FusedModel(keras.Model):
             return super().make_predict_function(force)
         if self.predict_function is None or force:
             program = tf.function(
-                _mapped(self.predict_step), jit_compile=True, autograph=False
+                _mapped(self.predict_step),
+                jit_compile=bool(self.jit_compile),
+                autograph=False,
             )
 
             def function(batches: list[Any]) -> tf.Tensor:
@@ -192,32 +245,45 @@ class FusedModel(keras.Model):
         strategy = self.distribute_strategy
         return strategy.num_replicas_in_sync > 1 and not self.run_eagerly
 
-    def _replicated(self, step: Callable) -> Callable:
-        return replicated(self, step)
+    def _next_steps(self) -> int:
+        """Steps of the next execution, which ends with the epoch: the data do not."""
+        run, of = self._epoch
+        steps = self.steps_per_execution
+        if of is not None:
+            steps = min(steps, of - run % of)
+        self._epoch = (run + steps, of)
+        return steps
 
-    def _fused(self, step: Callable) -> Callable:
-        """From an iterator over batches to the logs after `steps_per_execution` steps."""
-        programs: dict[str | None, Callable] = {}
+    def _fused(self, step: Callable, name: str) -> Callable:
+        """From an iterator to the logs after `steps_per_execution` steps."""
+        programs: dict[bool | None, Callable] = {}
 
-        def program_for(residence: Residence | None) -> Callable:
-            key = residence.key if residence else None
-            if key not in programs:
-                programs[key] = tf.function(
-                    loop_of_steps(step, self, residence), jit_compile=True, autograph=False
+        def program_for(same: bool | None) -> Callable:
+            if same not in programs:
+                gather = None if same is None else functools.partial(batch_of, same=same)
+                programs[same] = tf.function(
+                    loop_of_steps(step, self, gather),
+                    jit_compile=bool(self.jit_compile),
+                    autograph=False,
                 )
-            return programs[key]
+            return programs[same]
 
         def function(iterator: Iterator) -> dict[str, tf.Tensor]:
-            batches = _take(iterator, self.steps_per_execution)
-            residence = self._residences.get(_row_key(batches[0]))
-            program = program_for(residence)
-            data = residence.data if residence else ()
-            self._steps_run = len(batches)
+            residence = self._residences.get(name)
+            if residence is None:
+                program, data = program_for(None), ()
+                stacks = _stacks_of_batches(iterator, self.steps_per_execution)
+            else:
+                program, data = program_for(residence.same), residence.data
+                rows = next(iterator).numpy()
+                stacks = _stacks_of_rows(
+                    rows, residence.batch_size, self.steps_per_execution
+                )
+            self._steps_run = sum(count for _, count in stacks)
             logs: dict[str, tf.Tensor] = {}
-            for group in _groups(batches):
-                stacked = _stack(group, self.steps_per_execution)
+            for stacked, count in stacks:
                 with _explained():
-                    logs = program(stacked, tf.constant(len(group)), data)
+                    logs = program(stacked, tf.constant(count), data)
             return logs
 
         return function
@@ -233,22 +299,27 @@ class FusedModel(keras.Model):
             )
 
 
-def loop_of_steps(
-    step: Callable, model: keras.Model, residence: Residence | None
-) -> Callable:
-    """A program that runs `step` over a stack of batches, and gives the last logs."""
+def loop_of_steps(step: Callable, model: keras.Model, gather: Callable | None) -> Callable:
+    """A program that runs `step` over a stack of batches, and gives the last logs.
+
+    Args:
+        step: takes a batch.
+        model: has the metrics.
+        gather: makes a batch of the program's `data` and what the stack holds of it;
+            `None` where the stack holds the batches themselves.
+    """
 
     def run(stacked: Any, count: tf.Tensor, data: Any) -> dict[str, tf.Tensor]:
         names: list[str] = []
 
         def body(i: tf.Tensor) -> tuple[tf.Tensor]:
             batch = _at(stacked, i)
-            if residence is not None:
-                batch = residence.gather(data, batch[residence.key])
+            if gather is not None:
+                batch = gather(data, batch)
             names[:] = step(batch)
             return (i + 1,)
 
-        tf.while_loop(lambda i: i < count, body, [tf.constant(0)])
+        tf.while_loop(lambda i: i < count, body, [tf.constant(0)], parallel_iterations=1)
         results = model.get_metrics_result()
         unknown = set(names) - set(results)
         if unknown:
@@ -294,8 +365,25 @@ def _take(iterator: Iterator, count: int) -> list[Any]:
     return batches
 
 
-def _row_key(batch: Any) -> str:
-    return next(iter(batch)) if isinstance(batch, dict) and len(batch) == 1 else ""
+def _stacks_of_batches(iterator: Iterator, steps: int) -> list[tuple[Any, int]]:
+    """Up to `steps` batches as stacks, each with the number of batches in it."""
+    groups = _groups(_take(iterator, steps))
+    return [(_stack(group, steps), len(group)) for group in groups]
+
+
+def _stacks_of_rows(
+    rows: np.ndarray, batch_size: int, steps: int
+) -> list[tuple[tf.Tensor, int]]:
+    """Rows `[up to steps * batch_size]` as stacks `[steps, batch_size]`, with counts."""
+    stacks = []
+    count, rest = divmod(len(rows), batch_size)
+    if count:
+        stacked = np.zeros([steps, batch_size], rows.dtype)
+        stacked[:count] = rows[: count * batch_size].reshape(count, batch_size)
+        stacks.append((tf.constant(stacked), count))
+    if rest:
+        stacks.append((tf.constant(rows[None, -rest:]), 1))
+    return stacks
 
 
 def _groups(batches: list[Any]) -> list[list[Any]]:
@@ -362,8 +450,6 @@ def _split_validation(given: dict[str, Any]) -> None:
 
 def _num_batches(given: dict[str, Any]) -> int | None:
     """Batches an epoch, `None` where only the end of the data will tell."""
-    if given["steps_per_epoch"]:
-        return int(given["steps_per_epoch"])
     x = given["x"]
     if isinstance(x, tf.data.Dataset):
         cardinality = int(x.cardinality())
@@ -376,25 +462,32 @@ def _num_batches(given: dict[str, Any]) -> int | None:
     return None
 
 
-def _reside(model: FusedModel, name: str, given: dict[str, Any], names: tuple) -> None:
-    """Leaves the arrays of a call on the device, and row numbers in their place."""
-    data = tuple(given[name] for name in names)
+def _reside(
+    given: dict[str, Any], steps: int | None, shuffle: bool | str
+) -> Residence | None:
+    """Takes the arrays of a call into a `Residence`, where they fit."""
+    data = (given["x"], given["y"], given["sample_weight"])
     if data[0] is None or not Residence.holds(data):
-        return
-    residence = Residence(name, data)
-    model._residences[residence.key] = residence
-    given.update(zip(names, (residence.rows(), None, None), strict=True))
+        return None
+    if steps or shuffle == "batch" or given.get("class_weight") is not None:
+        return None  # Keras's own way
+    given["y"] = given["sample_weight"] = None
+    seed = tfgen.random.fresh_seed() if shuffle else None
+    return Residence(data, given["batch_size"] or 32, seed)
 
 
-def _reside_validation(model: FusedModel, given: dict[str, Any]) -> None:
+def _reside_validation(given: dict[str, Any], steps: int) -> Residence | None:
     validation = given["validation_data"]
     if validation is None or isinstance(validation, tf.data.Dataset):
-        return
+        return None
     x, y, weight = keras.utils.unpack_x_y_sample_weight(validation)
-    parts = {"x": x, "y": y, "sample_weight": weight}
-    _reside(model, "validation", parts, ("x", "y", "sample_weight"))
-    if parts["x"] is not x:
-        given["validation_data"] = parts["x"]
+    batch_size = given["validation_batch_size"] or given["batch_size"]
+    parts = {"x": x, "y": y, "sample_weight": weight, "batch_size": batch_size}
+    residence = _reside(parts, given["validation_steps"], shuffle=False)
+    if residence is not None:
+        given["validation_data"] = residence.rows(steps)
+        given["validation_steps"] = residence.num_batches
+    return residence
 
 
 @contextlib.contextmanager

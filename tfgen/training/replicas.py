@@ -35,13 +35,18 @@ def global_rows(size: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tensor]:
     return before + tf.range(size), tf.reduce_sum(sizes)
 
 
-def replicated(model: keras.Model, step: Callable) -> Callable:
+def replicated(model: keras.Model, step: Callable, steps: Callable[[], int]) -> Callable:
     """From an iterator over distributed batches to the logs after an execution's steps.
 
     It is what Keras's own function does, but for the logs: Keras averages them over the
     batch dimension, which scalars lack, and so fails with several workers
     (keras-team/keras issue 20585). Here they are read from the metrics, whose variables
     TensorFlow sums over replicas and workers.
+
+    Args:
+        model: has the metrics.
+        step: takes a replica's batch.
+        steps: gives the number of steps of the next execution.
     """
 
     def one_step(batch: Any) -> dict[str, tf.Tensor]:
@@ -58,7 +63,7 @@ def replicated(model: keras.Model, step: Callable) -> Callable:
 
     def function(iterator: Iterator) -> dict[str, tf.Tensor]:
         logs = None
-        for _ in range(model.steps_per_execution):
+        for _ in range(steps()):
             try:
                 logs = program(next(iterator))
             except (StopIteration, tf.errors.OutOfRangeError):

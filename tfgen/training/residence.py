@@ -1,4 +1,4 @@
-"""Arrays that stay on the device while `fit` ships row numbers."""
+"""Arrays that stay on the device while `fit` ships row numbers, and their order."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-__all__ = ["Residence"]
+__all__ = ["Residence", "batch_of"]
 
 # Beyond this, arrays are read batch by batch: two copies would crowd the memory.
 _LIMIT_BYTES = 2**30
@@ -15,23 +15,31 @@ _LIMIT_BYTES = 2**30
 class Residence:
     """Data of a `fit` or `evaluate`, on the device, to be gathered by row number.
 
-    Keras is given `rows()` in the data's place and shuffles and batches it as it would
-    the data; what it then feeds is recognised by its key and looked up.
+    Keras is given a dataset without an end in the data's place. The order of an epoch is
+    a function of `seed` and of the epoch, so that every way to run a model sees the same
+    one. (Keras's own, once `keras.utils.set_random_seed` was called, has one order for all
+    epochs.)
 
     Args:
-        name: the key, which tells one residence from another.
         data: `(x, y, sample_weight)`, arrays or structures of arrays; `None` where
             missing.
+        batch_size: examples a batch.
+        seed: of the order; `None` leaves the examples as they are.
     """
 
-    def __init__(self, name: str, data: tuple[Any, Any, Any]) -> None:
-        self.key = f"tfgen_{name}_row"
+    def __init__(
+        self, data: tuple[Any, Any, Any], batch_size: int, seed: int | None = None
+    ) -> None:
         x, y, weight = data
-        if y is x:
-            data = (x, None, weight)
         self.same = y is x and y is not None
+        if self.same:
+            data = (x, None, weight)
         self.data = keras.tree.map_structure(_on_device, data)
+        self.batch_size = batch_size
+        self.seed = seed
         self.count = len(keras.tree.flatten(x)[0])
+        self.first_epoch = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self.num_batches = -(-self.count // batch_size)
 
     @staticmethod
     def holds(data: tuple[Any, Any, Any]) -> bool:
@@ -43,18 +51,51 @@ class Residence:
         size = sum(_nbytes(leaf) for leaf in leaves)
         return len(lengths) == 1 and size <= _LIMIT_BYTES
 
-    def rows(self) -> dict[str, np.ndarray]:
-        """What Keras is given: the rows' numbers."""
-        return {self.key: np.arange(self.count, dtype=np.int32)}
+    def rows(self, batches: int = 1) -> tf.data.Dataset:
+        """Row numbers `[up to batches * batch_size]`, int32, epoch after epoch.
 
-    def gather(self, data: Any, rows: tf.Tensor) -> tuple[Any, ...]:
-        """The batch of the rows, as Keras would have fed it."""
-        x, y, weight = keras.tree.map_structure(
-            lambda value: None if value is None else tf.gather(value, rows), data
+        Args:
+            batches: how many batches' rows are one element; an epoch's last has fewer.
+        """
+        size = min(self.count, batches * self.batch_size)
+        whole = self.count - self.count % size
+
+        def of_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+            rows = tf.range(self.count)
+            if self.seed is not None:
+                seed = [self.seed, self.first_epoch + epoch]
+                rows = tf.random.experimental.stateless_shuffle(rows, seed)
+            elements = tf.reshape(rows[:whole], [-1, size])
+            dataset = tf.data.Dataset.from_tensor_slices(elements)
+            if whole < self.count:
+                rest = tf.data.Dataset.from_tensors(rows[whole:])
+                dataset = dataset.concatenate(rest)
+            return dataset
+
+        options = tf.data.Options()
+        options.autotune.enabled = False  # its threads cost more than so small a pipeline
+        options.deterministic = True
+        ignore = tf.data.experimental.ExternalStatePolicy.IGNORE  # `first_epoch` is one
+        options.experimental_external_state_policy = ignore
+        epochs = tf.data.Dataset.counter(dtype=tf.int64)
+        return epochs.flat_map(of_epoch).prefetch(1).with_options(options)
+
+    def batches(self) -> tf.data.Dataset:
+        """The batches, as Keras would have fed them, epoch after epoch."""
+        options = tf.data.Options()
+        options.experimental_distribute.auto_shard_policy = (
+            tf.data.experimental.AutoShardPolicy.DATA
         )
-        if self.same:
-            y = x
-        return keras.utils.pack_x_y_sample_weight(x, y, weight)
+        gather = lambda rows: batch_of(self.data, rows, self.same)
+        return self.rows().map(gather).prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def batch_of(data: Any, rows: tf.Tensor, same: bool) -> tuple[Any, ...]:
+    """The batch of `rows` of a `Residence`'s `data`; `same`: y is x."""
+    x, y, weight = keras.tree.map_structure(
+        lambda value: None if value is None else tf.gather(value, rows), data
+    )
+    return keras.utils.pack_x_y_sample_weight(x, x if same else y, weight)
 
 
 def _nbytes(value: Any) -> int:
