@@ -107,7 +107,7 @@ def main(argv: list[str]) -> None:
     del argv
     os.makedirs(_OUTPUT_DIR.value, exist_ok=True)
     task = Task(_NUM_SAMPLES.value, _BATCH_SIZE.value)
-    model = make_model(task.num_samples)
+    model = make_model(task)
     model.optimizer.build(model.trainable_variables)
     x = tf.constant(data(_STEPS.value * task.batch_size))
     batches = tf.reshape(x, [_STEPS.value, task.batch_size, -1])

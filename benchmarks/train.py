@@ -1,6 +1,7 @@
 """Training speed of tfgen and its peers: examples a second, in turn, in one run.
 
     python -m benchmarks.train --configuration=k1 --rounds=5
+    python -m benchmarks.train --configuration=batch_sizes --contenders=tfgen,"JAX scan"
 
 Every contender runs in a process of its own, one after another, round after round, so
 that a machine whose speed drifts slows them all alike. The table gives medians, and
@@ -20,13 +21,16 @@ from absl import app, flags
 from benchmarks.peers.task import Task
 
 _CONFIGURATIONS = {
-    "k1": Task(1, 100),
-    "k5": Task(5, 100),
-    "k50": Task(50, 20, num_examples=4_000),
+    "k1": [Task(1, 100)],
+    "k5": [Task(5, 100)],
+    "k50": [Task(50, 20, num_examples=4_000)],
+    "gan": [Task(0, 128, num_examples=25_600)],
+    "batch_sizes": [Task(1, size) for size in (20, 50, 200, 500)],
+    "units": [Task(1, 100, num_examples=10_000, units=units) for units in (50, 400, 800)],
 }
 
 _CONFIGURATION = flags.DEFINE_enum(
-    "configuration", "k1", sorted(_CONFIGURATIONS), "Samples and batch size."
+    "configuration", "k1", sorted(_CONFIGURATIONS), "What is trained; several are a sweep."
 )
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Interleaved rounds.", lower_bound=1)
 _SECONDS = flags.DEFINE_float("seconds", 4.0, "Timed seconds of a run.")
@@ -34,11 +38,14 @@ _CONTENDERS = flags.DEFINE_list("contenders", None, "Which; all unless given.")
 _JAX_PYTHON = flags.DEFINE_string("jax_python", sys.executable, "Has JAX.")
 _TORCH_PYTHON = flags.DEFINE_string("torch_python", sys.executable, "Has PyTorch.")
 _WORKER = flags.DEFINE_string("worker", None, "Internal: run one contender.")
+_INDEX = flags.DEFINE_integer("index", 0, "Internal: of the sweep's tasks.")
 
 
 def _tfgen(task: Task, seconds: float, **kwargs: int) -> tuple[float, float]:
-    from benchmarks.peers import tfgen_fit
+    from benchmarks.peers import tfgen_fit, tfgen_gan
 
+    if task.is_gan:
+        return tfgen_gan.run(task, seconds)
     return tfgen_fit.run(task, seconds, **kwargs)
 
 
@@ -55,8 +62,10 @@ def _torch(task: Task, seconds: float, compiled: bool) -> tuple[float, float]:
 
 
 def _jax(task: Task, seconds: float) -> tuple[float, float]:
-    from benchmarks.peers import jax_scan
+    from benchmarks.peers import jax_gan, jax_scan
 
+    if task.is_gan:
+        return jax_gan.run(task, seconds)
     return jax_scan.run(task, seconds)
 
 
@@ -79,7 +88,7 @@ _RUNS: dict[str, Callable] = {
 }
 
 
-def _measure(name: str) -> tuple[float, float, float] | str:
+def _measure(name: str, index: int) -> tuple[float, float, float] | str:
     """Examples a second, first epoch's seconds, peak MB; or why there are none."""
     python = sys.executable
     if name.startswith("JAX"):
@@ -87,7 +96,8 @@ def _measure(name: str) -> tuple[float, float, float] | str:
     if name.startswith("PyTorch"):
         python = _TORCH_PYTHON.value
     command = [python, "-m", "benchmarks.train", f"--worker={name}"]
-    command += [f"--configuration={_CONFIGURATION.value}", f"--seconds={_SECONDS.value}"]
+    command += [f"--configuration={_CONFIGURATION.value}", f"--index={index}"]
+    command += [f"--seconds={_SECONDS.value}"]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
@@ -98,7 +108,8 @@ def _measure(name: str) -> tuple[float, float, float] | str:
 def _work(name: str) -> None:
     import resource
 
-    speed, first = _RUNS[name](_CONFIGURATIONS[_CONFIGURATION.value], _SECONDS.value)
+    task = _CONFIGURATIONS[_CONFIGURATION.value][_INDEX.value]
+    speed, first = _RUNS[name](task, _SECONDS.value)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps([speed, first, peak]))
 
@@ -108,20 +119,29 @@ def main(argv: list[str]) -> None:
     if _WORKER.value:
         _work(_WORKER.value)
         return
+    for index, task in enumerate(_CONFIGURATIONS[_CONFIGURATION.value]):
+        _compare(index, task)
+
+
+def _compare(index: int, task: Task) -> None:
     names = _CONTENDERS.value or list(_RUNS)
-    names = [n for n in names if "backward" not in n or _CONFIGURATION.value != "k1"]
+    names = [n for n in names if "backward" not in n or task.num_samples > 1]
+    if task.is_gan:
+        names = ["tfgen", "JAX scan"]
     results: dict[str, list] = {name: [] for name in names}
     missing = {}
     for round_number in range(_ROUNDS.value):
         for name in [n for n in names if n not in missing]:
-            result = _measure(name)
+            result = _measure(name, index)
             if isinstance(result, str):
                 missing[name] = result
                 continue
             results[name].append(result)
             print(f"round {round_number + 1}: {name}: {result[0]:.0f}", file=sys.stderr)
-    task = _CONFIGURATIONS[_CONFIGURATION.value]
-    print(f"\n{_CONFIGURATION.value}: K = {task.num_samples}, batch {task.batch_size}")
+    print(
+        f"\nK = {task.num_samples}, batch {task.batch_size}, {task.units} units, "
+        f"{_ROUNDS.value} rounds\n"
+    )
     print("| | examples/s | min–max | tfgen's ratio | first epoch, s | peak MB |")
     print("|---|---|---|---|---|---|")
     for name, runs in results.items():

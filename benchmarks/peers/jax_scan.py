@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.peers.task import LATENT, PIXELS, UNITS, Task, data, throughput
+from benchmarks.peers.task import LATENT, PIXELS, Task, data, throughput
 
-__all__ = ["run"]
+__all__ = ["adam", "network", "run"]
 
 _STEPS = 100
 
@@ -19,7 +19,8 @@ def _dense(key, fan_in, fan_out):
     return weights, jnp.zeros([fan_out])
 
 
-def _network(key, sizes):
+def network(key, sizes):
+    """Dense layers, (weights, bias) each."""
     keys = jax.random.split(key, len(sizes) - 1)
     return [_dense(k, a, b) for k, a, b in zip(keys, sizes[:-1], sizes[1:], strict=True)]
 
@@ -46,10 +47,11 @@ def _loss(params, x, key, num_samples):
     return -(jax.nn.logsumexp(log_weights, axis=0) - jnp.log(num_samples)).mean()
 
 
-def _adam(params, grads, m, v, t, rate=1e-3):
-    m = jax.tree.map(lambda a, g: 0.9 * a + 0.1 * g, m, grads)
+def adam(params, grads, m, v, t, rate=1e-3, beta=0.9):
+    """The new parameters and moments, of step `t` from 1."""
+    m = jax.tree.map(lambda a, g: beta * a + (1 - beta) * g, m, grads)
     v = jax.tree.map(lambda a, g: 0.999 * a + 0.001 * g * g, v, grads)
-    scale = rate * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+    scale = rate * jnp.sqrt(1 - 0.999**t) / (1 - beta**t)
     step = lambda p, a, b: p - scale * a / (jnp.sqrt(b) + 1e-7)
     return jax.tree.map(step, params, m, v), m, v
 
@@ -60,7 +62,7 @@ def _many_steps(state, x, rows, num_samples):
         params, m, v, t, key = state
         key, use = jax.random.split(key)
         loss, grads = jax.value_and_grad(_loss)(params, x[rows], use, num_samples)
-        params, m, v = _adam(params, grads, m, v, t + 1.0)
+        params, m, v = adam(params, grads, m, v, t + 1.0)
         return (params, m, v, t + 1.0, key), loss
 
     return jax.lax.scan(step, state, rows)
@@ -70,21 +72,24 @@ def run(task: Task, seconds: float) -> tuple[float, float]:
     """Examples a second, and the first epoch's seconds."""
     x = jnp.asarray(data(task.num_examples))
     key = jax.random.key(0)
+    units = [task.units, task.units]
     params = {
-        "encoder": _network(key, [PIXELS, UNITS, UNITS, 2 * LATENT]),
-        "decoder": _network(jax.random.fold_in(key, 1), [LATENT, UNITS, UNITS, PIXELS]),
+        "encoder": network(key, [PIXELS, *units, 2 * LATENT]),
+        "decoder": network(jax.random.fold_in(key, 1), [LATENT, *units, PIXELS]),
     }
     zeros = lambda: jax.tree.map(jnp.zeros_like, params)
     state = [(params, zeros(), zeros(), jnp.asarray(0.0), key)]
     rng = np.random.default_rng(0)
     programs = task.num_examples // task.batch_size // _STEPS
+    covered = programs * _STEPS * task.batch_size
 
-    def run_epoch():
-        rows = rng.permutation(task.num_examples)[: programs * _STEPS * task.batch_size]
-        rows = rows.reshape(programs, _STEPS, task.batch_size)
-        for part in rows:
-            state[0], losses = _many_steps(state[0], x, jnp.asarray(part), task.num_samples)
+    def run_epochs(epochs):
+        for _ in range(epochs):
+            rows = rng.permutation(task.num_examples)[:covered]
+            for part in rows.reshape(programs, _STEPS, task.batch_size):
+                state[0], losses = _many_steps(
+                    state[0], x, jnp.asarray(part), task.num_samples
+                )
         losses.block_until_ready()
 
-    covered = programs * _STEPS * task.batch_size
-    return throughput(run_epoch, covered, seconds)
+    return throughput(run_epochs, covered, seconds)

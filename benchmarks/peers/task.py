@@ -1,24 +1,31 @@
 """The task that every contender trains: Burda et al.'s one-layer model of static MNIST."""
 
 import dataclasses
+import math
 import pathlib
 import time
 from collections.abc import Callable
 
 import numpy as np
 
-__all__ = ["LATENT", "PIXELS", "UNITS", "Task", "data", "flops_per_example", "throughput"]
+__all__ = ["LATENT", "PIXELS", "Task", "data", "flops_per_example", "throughput"]
 
-PIXELS, UNITS, LATENT = 784, 200, 50
+PIXELS, LATENT = 784, 50
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """K samples an example, examples a step, examples in memory."""
+    """K samples an example (0: a GAN), examples a step and in memory, units a layer."""
 
     num_samples: int
     batch_size: int
     num_examples: int = 20_000
+    units: int = 200
+
+    @property
+    def is_gan(self) -> bool:
+        """Whether it is the GAN of `tfgen_gan.py`, which fixes its own layers."""
+        return self.num_samples == 0
 
 
 def data(num_examples: int) -> np.ndarray:
@@ -32,22 +39,30 @@ def data(num_examples: int) -> np.ndarray:
     return (rng.random([num_examples, PIXELS]) < 0.13).astype("float32")
 
 
-def flops_per_example(num_samples: int) -> float:
+def flops_per_example(task: Task) -> float:
     """Operations of the matrix products alone, forward and backward."""
-    encoder = PIXELS * UNITS + UNITS * UNITS + UNITS * 2 * LATENT
-    decoder = LATENT * UNITS + UNITS * UNITS + UNITS * PIXELS
-    return 6.0 * (encoder + num_samples * decoder) - 2.0 * PIXELS * UNITS
+    units = task.units
+    encoder = PIXELS * units + units * units + units * 2 * LATENT
+    decoder = LATENT * units + units * units + units * PIXELS
+    return 6.0 * (encoder + task.num_samples * decoder) - 2.0 * PIXELS * units
 
 
 def throughput(
-    run_epoch: Callable[[], None], num_examples: int, seconds: float
+    run_epochs: Callable[[int], None], num_examples: int, seconds: float
 ) -> tuple[float, float]:
-    """Examples a second over `seconds`, after one epoch; and that epoch's seconds."""
-    start = time.perf_counter()
-    run_epoch()
-    first = time.perf_counter() - start
-    epochs, start = 0, time.perf_counter()
-    while time.perf_counter() - start < seconds:
-        run_epoch()
-        epochs += 1
-    return epochs * num_examples / (time.perf_counter() - start), first
+    """Examples a second over `seconds` or more, and the first epoch's seconds.
+
+    Args:
+        run_epochs: trains for so many epochs, as one call of `fit` does.
+        num_examples: of an epoch.
+        seconds: how long to measure, after an epoch to warm up and one to plan by.
+    """
+
+    def timed(epochs: int) -> float:
+        start = time.perf_counter()
+        run_epochs(epochs)
+        return time.perf_counter() - start
+
+    first, second = timed(1), timed(1)
+    epochs = max(1, math.ceil(seconds / second))
+    return epochs * num_examples / timed(epochs), first

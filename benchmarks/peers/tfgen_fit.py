@@ -3,19 +3,19 @@
 import keras
 
 import tfgen
-from benchmarks.peers.task import LATENT, PIXELS, UNITS, Task, data, throughput
+from benchmarks.peers.task import LATENT, PIXELS, Task, data, throughput
 
 __all__ = ["make_model", "run"]
 
 
-def make_model(num_samples: int, backward_samples: int | None = None) -> tfgen.models.VAE:
+def make_model(task: Task, backward_samples: int | None = None) -> tfgen.models.VAE:
     """The task's model, compiled."""
     dense, layers = keras.layers.Dense, tfgen.layers
     encoder = keras.Sequential(
         [
             keras.layers.Input([PIXELS]),
-            dense(UNITS, "tanh"),
-            dense(UNITS, "tanh"),
+            dense(task.units, "tanh"),
+            dense(task.units, "tanh"),
             dense(2 * LATENT),
             layers.MultivariateNormalDiag(LATENT),
         ]
@@ -23,17 +23,17 @@ def make_model(num_samples: int, backward_samples: int | None = None) -> tfgen.m
     decoder = keras.Sequential(
         [
             keras.layers.Input([LATENT]),
-            dense(UNITS, "tanh"),
-            dense(UNITS, "tanh"),
+            dense(task.units, "tanh"),
+            dense(task.units, "tanh"),
             dense(PIXELS),
             layers.IndependentBernoulli([PIXELS]),
         ]
     )
     model = tfgen.models.VAE(encoder, decoder)
-    if num_samples == 1:
+    if task.num_samples == 1:
         loss: tfgen.losses.Bound = tfgen.losses.ELBO()
     else:
-        loss = tfgen.losses.IWLB(num_samples, backward_samples=backward_samples)
+        loss = tfgen.losses.IWLB(task.num_samples, backward_samples=backward_samples)
     model.compile(keras.optimizers.Adam(1e-3), loss)
     return model
 
@@ -42,10 +42,10 @@ def run(
     task: Task, seconds: float, backward_samples: int | None = None
 ) -> tuple[float, float]:
     """Examples a second, and the first epoch's seconds."""
-    model = make_model(task.num_samples, backward_samples)
+    model = make_model(task, backward_samples)
     x = data(task.num_examples)
 
-    def run_epoch():
-        model.fit(x, batch_size=task.batch_size, verbose=0)
+    def run_epochs(epochs):
+        model.fit(x, batch_size=task.batch_size, epochs=epochs, verbose=0)
 
-    return throughput(run_epoch, task.num_examples, seconds)
+    return throughput(run_epochs, task.num_examples, seconds)

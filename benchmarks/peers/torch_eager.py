@@ -4,7 +4,7 @@ import itertools
 
 import torch
 
-from benchmarks.peers.task import LATENT, PIXELS, UNITS, Task, data, throughput
+from benchmarks.peers.task import LATENT, PIXELS, Task, data, throughput
 
 __all__ = ["run"]
 
@@ -20,8 +20,9 @@ def run(task: Task, seconds: float, compiled: bool = False) -> tuple[float, floa
     """Examples a second, and the first epoch's seconds."""
     torch.manual_seed(0)
     x = torch.from_numpy(data(task.num_examples))
-    encoder = _network([PIXELS, UNITS, UNITS, 2 * LATENT])
-    decoder = _network([LATENT, UNITS, UNITS, PIXELS])
+    units = [task.units, task.units]
+    encoder = _network([PIXELS, *units, 2 * LATENT])
+    decoder = _network([LATENT, *units, PIXELS])
     parameters = [*encoder.parameters(), *decoder.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=1e-3)
 
@@ -43,10 +44,11 @@ def run(task: Task, seconds: float, compiled: bool = False) -> tuple[float, floa
 
     step_loss = torch.compile(loss_of) if compiled else loss_of
 
-    def run_epoch():
-        for rows in torch.randperm(len(x)).split(task.batch_size):
-            optimizer.zero_grad(set_to_none=True)
-            step_loss(x[rows]).backward()
-            optimizer.step()
+    def run_epochs(epochs):
+        for _ in range(epochs):
+            for rows in torch.randperm(len(x)).split(task.batch_size):
+                optimizer.zero_grad(set_to_none=True)
+                step_loss(x[rows]).backward()
+                optimizer.step()
 
-    return throughput(run_epoch, task.num_examples, seconds)
+    return throughput(run_epochs, task.num_examples, seconds)

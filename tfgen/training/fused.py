@@ -106,7 +106,7 @@ class FusedModel(keras.Model):
         if self.run_eagerly or self.distribute_strategy.num_replicas_in_sync > 1:
             return False
         given = getattr(self, "_given_steps", "auto")
-        return bool(self.jit_compile) or (given != "auto" and given > 1)
+        return bool(self.jit_compile) or (isinstance(given, int) and given > 1)
 
     # Data.
 
