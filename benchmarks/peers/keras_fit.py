@@ -1,4 +1,7 @@
-"""Stock Keras 3 `fit` with a `train_step` as in Keras's own VAE example."""
+"""Stock Keras 3 `fit` with a `train_step` as in Keras's own VAE example.
+
+The batches come from tf.data, which Keras trains from faster than from an array.
+"""
 
 import keras
 import tensorflow as tf
@@ -74,9 +77,15 @@ def run(
         jit_compile=jit_compile,
         steps_per_execution=steps_per_execution,
     )
-    x = data(task.num_examples)
+    batches = (
+        tf.data.Dataset.from_tensor_slices(data(task.num_examples))
+        .shuffle(task.num_examples)
+        .batch(task.batch_size, drop_remainder=True)
+        .prefetch(tf.data.AUTOTUNE)
+    )
 
     def run_epochs(epochs):
-        model.fit(x, batch_size=task.batch_size, epochs=epochs, verbose=0)
+        model.fit(batches, epochs=epochs, verbose=0)
 
-    return throughput(run_epochs, task.num_examples, seconds)
+    covered = task.num_examples // task.batch_size * task.batch_size
+    return throughput(run_epochs, covered, seconds)
