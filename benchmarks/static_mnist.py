@@ -208,7 +208,8 @@ def main(argv: list[str]) -> None:
         "| K | minutes | seed | active units | valid, L_20 | test L_K | test log p(x) | "
         "published |\n|---|---|---|---|---|---|---|---|\n"
         f"| {_NUM_SAMPLES.value} | {_MINUTES.value:g} | {_SEED.value} | {active} | "
-        f"{course.best:.2f} | {bound:.2f} | {log_prob.mean():.2f} ± {error:.2f} | {published:.2f} |"
+        f"{course.best:.2f} | {bound:.2f} | {log_prob.mean():.2f} ± {error:.2f} | "
+        f"{published:.2f} |"
     )
 
 
