@@ -44,6 +44,10 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of weights, noise and the order of the 
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 100, "Examples a step.", lower_bound=1)
 _LEARNING_RATE = flags.DEFINE_float("learning_rate", 1e-3, "Adam's, at its highest.")
 _WEIGHT_DECAY = flags.DEFINE_float("weight_decay", 0.03, "As of `keras.optimizers.AdamW`.")
+_BACKWARD_SAMPLES = flags.DEFINE_integer(
+    "backward_samples", None, "Of L_K; 1 from K = 10 on and K below, unless given."
+)
+_RAISE_K = flags.DEFINE_bool("raise_k", True, "Train by smaller K first.")
 _TEST_SAMPLES = flags.DEFINE_integer("test_samples", 5000, "For log p(x).", lower_bound=2)
 _DATA = flags.DEFINE_string(
     "data", str(_ROOT.parent / "shared" / "data" / "static_mnist.npz"), "The images."
@@ -78,15 +82,24 @@ def make_model() -> tfgen.models.VAE:
     )
 
 
-def make_phases(num_samples: int) -> list[Phase]:
+def make_phases(
+    num_samples: int, backward_samples: int | None = None, raise_k: bool = True
+) -> list[Phase]:
     """K = 1, then 5 where that is less, then `num_samples`."""
     if num_samples == 1:
         return [Phase(tfgen.losses.ELBO(estimator="stl"), 1.0)]
+    if backward_samples is None and num_samples >= 10:
+        backward_samples = 1
+    if backward_samples == num_samples:
+        backward_samples = None  # each once, and none drawn
+    last = tfgen.losses.IWLB(
+        num_samples, estimator="dreg", backward_samples=backward_samples
+    )
+    if not raise_k:
+        return [Phase(last, 1.0)]
     phases = [Phase(tfgen.losses.ELBO(estimator="stl"), 0.25)]
     if num_samples > 5:
         phases += [Phase(tfgen.losses.IWLB(5, estimator="dreg"), 0.7)]
-    backward = 1 if num_samples >= 10 else None
-    last = tfgen.losses.IWLB(num_samples, estimator="dreg", backward_samples=backward)
     return [*phases, Phase(last, 1.0)]
 
 
@@ -191,7 +204,8 @@ def main(argv: list[str]) -> None:
     course = Course(
         lambda: (time.perf_counter() - begin) / seconds, _LEARNING_RATE.value, x_valid
     )
-    train(model, x_train, make_phases(_NUM_SAMPLES.value), course, _BATCH_SIZE.value)
+    phases = make_phases(_NUM_SAMPLES.value, _BACKWARD_SAMPLES.value, _RAISE_K.value)
+    train(model, x_train, phases, course, _BATCH_SIZE.value)
     trained = time.perf_counter() - begin
     epochs = int(model.optimizer.iterations) * _BATCH_SIZE.value / len(x_train)
 
