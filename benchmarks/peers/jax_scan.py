@@ -80,13 +80,14 @@ def run(task: Task, seconds: float) -> tuple[float, float]:
     zeros = lambda: jax.tree.map(jnp.zeros_like, params)
     state = [(params, zeros(), zeros(), jnp.asarray(0.0), key)]
     rng = np.random.default_rng(0)
-    programs = task.num_examples // task.batch_size // _STEPS
-    covered = programs * _STEPS * task.batch_size
+    steps = min(_STEPS, task.num_examples // task.batch_size)
+    programs = task.num_examples // task.batch_size // steps
+    covered = programs * steps * task.batch_size
 
     def run_epochs(epochs):
         for _ in range(epochs):
             rows = rng.permutation(task.num_examples)[:covered]
-            for part in rows.reshape(programs, _STEPS, task.batch_size):
+            for part in rows.reshape(programs, steps, task.batch_size):
                 state[0], losses = _many_steps(
                     state[0], x, jnp.asarray(part), task.num_samples
                 )
