@@ -10,8 +10,8 @@ tensor `[..., 2]`; its leading dimensions are the batch, one key a row. Keys com
 integers by `key`, and from other keys by `fold_in`; `row_keys` keys the rows of a batch
 by (seed, step, row).
 
-Two draws that share a key share their numbers: fold a constant in where one row needs
-several kinds of noise.
+Two draws that share a key share their numbers: where one row needs several kinds of
+noise, each has a `Stream` of its own, and `stream` gives its keys.
 
 References:
     [1] Salmon, Moraes, Dror, Shaw. Parallel random numbers: as easy as 1, 2, 3.
@@ -19,6 +19,7 @@ References:
     [2] Giles. Approximating the erfinv function. GPU Computing Gems, 2012.
 """
 
+import enum
 import random as _python_random
 from collections.abc import Sequence
 from typing import Any
@@ -27,12 +28,14 @@ import numpy as np
 import tensorflow as tf
 
 __all__ = [
+    "Stream",
     "fold_in",
     "fresh_seed",
     "is_key",
     "key",
     "normal",
     "row_keys",
+    "stream",
     "threefry2x32",
     "uniform",
 ]
@@ -64,6 +67,29 @@ _ERFINV_TAIL = (
     1.00167406,
     2.83297682,
 )
+
+
+class Stream(enum.IntEnum):
+    """Every kind of noise that a key is split into: the one table of them.
+
+    A model's seed is split into `TRAIN` and `TEST`, the keys of rows into the others.
+    A posterior draws by the row's key itself.
+    """
+
+    LATENT = 0  # z, of `sample` and `reconstruct`
+    OBSERVED = 1  # x, of `sample`
+    FACTOR = 2  # the latents of a joint distribution after the first, by number
+    BACKWARD = 3  # which samples run backward
+    REFINE = 4  # steps of refinement, by number
+    COMPARE = 5  # comparisons of two posteriors, by number
+    ROW_STEP = 6  # steps of a row of variational parameters, by number
+    REPLICATE = 7  # replicates of a gradient, by number
+    CHAIN = 8  # steps of a Markov chain, by number
+    TUNE = 9  # what a chain's step size is tuned on
+    MIXTURE = 10  # where between data and samples a GAN's penalty looks
+    UPDATE = 11  # a GAN's updates within a step, by number
+    TRAIN = 16
+    TEST = 17
 
 
 def threefry2x32(
@@ -169,6 +195,26 @@ def fold_in(key: tf.Tensor, data: Any) -> tf.Tensor:
     words = _words(data, "data")
     x0, x1 = threefry2x32((key[..., 0], key[..., 1]), (words[..., 0], words[..., 1]))
     return tf.stack([x0, x1], axis=-1)
+
+
+def stream(key: tf.Tensor, kind: Stream, number: Any = None) -> tf.Tensor:
+    """The keys of one kind of noise, made of the keys of rows.
+
+    Args:
+        key: `uint32` keys `[..., 2]`.
+        kind: which noise.
+        number: an integer, where there are several of the kind; `None` where there is
+            one.
+
+    Returns:
+        `uint32` keys `[..., 2]`.
+
+    >>> keys = row_keys(seed=0, step=0, rows=tf.range(3))
+    >>> stream(keys, Stream.FACTOR, 1).shape.as_list()
+    [3, 2]
+    """
+    keys = fold_in(key, int(kind))
+    return keys if number is None else fold_in(keys, number)
 
 
 def row_keys(seed: Any, step: Any, rows: Any) -> tf.Tensor:

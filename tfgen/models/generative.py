@@ -1,0 +1,144 @@
+"""What every model that draws samples shares: counters, keys, programs, its config."""
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfgen import random
+from tfgen.models import checks
+from tfgen.training import FusedModel
+
+__all__ = ["GenerativeModel"]
+
+# A `SeedGenerator` reads and writes its state in two steps: threads take turns.
+_TAKING_A_SEED = threading.Lock()
+
+
+class GenerativeModel(FusedModel):
+    """The base of `VAE` and `GAN`: a `keras.Model` whose noise is keyed by row.
+
+    Training and evaluation key a row by a seed of the model's own, which its weights
+    hold; draws on request by the seed that they are given. Counters are weights too, so
+    that a run that is resumed goes on with the noise that it would have had.
+
+    A subclass names in `_parts` the constructor's arguments that are Keras objects.
+
+    Args:
+        **kwargs: `keras.Model`'s.
+    """
+
+    _parts: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.seed_generator = keras.random.SeedGenerator()
+        self._noise_seed = self._counter("noise_seed", random.fresh_seed())
+        self._train_step_number = self._counter("train_step", 0)
+        self._test_row = self._counter("test_row", 0)
+        self._programs: dict[Hashable, Callable] = {}
+
+    def _counter(self, name: str, value: int) -> keras.Variable:
+        return self.add_weight(
+            shape=(),
+            dtype="int64",
+            initializer=keras.initializers.Constant(value),
+            trainable=False,
+            aggregation="only_first_replica",
+            name=name,
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, as Keras serialises them."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": serialize(self.dtype_policy),
+            **{part: serialize(getattr(self, part)) for part in self._parts},
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """The model that `get_config` described."""
+        config = dict(config)
+        for part in (*cls._parts, "dtype"):
+            if part in config:
+                config[part] = keras.saving.deserialize_keras_object(
+                    config[part], custom_objects=custom_objects
+                )
+        return cls(**config)
+
+    def reset_metrics(self) -> None:
+        """Resets the metrics, and the row that `evaluate` counts from."""
+        super().reset_metrics()
+        self._test_row.assign(0)
+
+    # Keys.
+
+    def _train_keys(self, rows: tf.Tensor) -> tf.Tensor:
+        """The keys of rows of the global batch in a training step, which it counts."""
+        step = tf.identity(self._train_step_number.value)
+        self._train_step_number.assign(step + 1)
+        return random.row_keys(self._stream(random.Stream.TRAIN), step, rows)
+
+    def _test_keys(self, rows: tf.Tensor, total: tf.Tensor) -> tf.Tensor:
+        """The keys of rows of the global batch, of size `total`, of an evaluation.
+
+        They go by the examples' positions in the data, whatever the size of a batch.
+        """
+        first = self._test_row.value
+        keys = random.row_keys(
+            self._stream(random.Stream.TEST), 0, first + tf.cast(rows, tf.int64)
+        )
+        self._test_row.assign(first + tf.cast(total, tf.int64))
+        return keys
+
+    def _stream(self, kind: random.Stream) -> tf.Tensor:
+        return random.stream(random.key(self._noise_seed.value), kind)
+
+    def _keys(self, seed: Any, count: Any) -> tf.Tensor:
+        """The keys of rows 0, 1, ..., `[count, 2]`; fresh ones where `seed` is `None`."""
+        if seed is not None:
+            return random.row_keys(seed, 0, tf.range(count))
+        with _TAKING_A_SEED:
+            state = tf.cast(self.seed_generator.next(), tf.int64)
+        return random.row_keys(state[0], state[1], tf.range(count))
+
+    def _sample_keys(self, num_samples: int | None, seed: Any) -> tf.Tensor:
+        """The keys of `sample(num_samples, seed)`, `[num_samples, 2]`."""
+        if seed is not None and np.ndim(seed) > 0:
+            checks.check_seeds(seed)
+            if num_samples is not None and num_samples != len(seed):
+                raise ValueError(
+                    "`num_samples` must be left out where `seed` holds one seed a sample; "
+                    f"received num_samples={num_samples} and {len(seed)} seeds."
+                )
+            return random.row_keys(seed, 0, 0)
+        if num_samples is None:
+            raise ValueError(
+                "`num_samples` must be given unless `seed` holds one seed a sample; "
+                f"received num_samples=None and seed={seed!r}. Try `sample(16)`."
+            )
+        return self._keys(seed, checks.positive_integer(num_samples, "num_samples"))
+
+    # Programs.
+
+    def program(self, name: Hashable, make: Callable[[], Callable], **options: Any) -> Any:
+        """A compiled function that is made once and kept with the model.
+
+        Args:
+            name: tells it from the model's other functions.
+            make: makes the Python function, where there is none of that name.
+            **options: `tf.function`'s, such as `jit_compile=True`.
+
+        Returns:
+            A `tf.function`, traced once for each signature.
+        """
+        key = (name, *sorted(options.items()))
+        if key not in self._programs:
+            self._programs[key] = tf.function(make(), autograph=False, **options)
+        return self._programs[key]
