@@ -1,6 +1,5 @@
 """Generative adversarial networks."""
 
-import inspect
 import os
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +23,7 @@ from tfgen.models.gan_updates import (
     minimise,
     update_average,
 )
-from tfgen.training import FusedModel, global_rows
+from tfgen.training import FitCall, FusedModel, global_rows
 
 __all__ = ["GAN"]
 
@@ -275,25 +274,20 @@ class GAN(FusedModel):
             TypeError: if x is not floating point.
             ValueError: if x is empty, not finite or of another shape, or has labels.
         """
-        call = inspect.signature(keras.Model.fit).bind(self, x, *args, **kwargs)
-        given = call.arguments
+        return super().fit(x, *args, **kwargs)
+
+    def prepare_fit(self, call: FitCall) -> None:
+        """Checks the data, and adds the guard against divergence."""
         for name in ("y", "sample_weight", "class_weight"):
-            if given.get(name) is not None:
+            if getattr(call, name) is not None:
                 raise ValueError(
                     f"`{name}` must be left out, since a GAN uses x alone; received one. "
                     "Call `fit(x)`."
                 )
-        check_data(x, self.sample_shape)
-        validation = given.get("validation_data")
-        if validation is not None:
-            check_data(validation, self.sample_shape, "validation_data")
-        callbacks = given.get("callbacks")
-        if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.append(DivergenceGuard())
-        else:
-            callbacks = keras.tree.flatten(callbacks or [])
-            given["callbacks"] = [DivergenceGuard(), *callbacks]
-        return super().fit(*call.args[1:], **call.kwargs)
+        check_data(call.x, self.sample_shape)
+        if call.validation_data is not None:
+            check_data(call.validation_data, self.sample_shape, "validation_data")
+        call.callbacks.insert(0, DivergenceGuard())
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """`discriminator_steps` updates of the discriminator, one of the generator."""

@@ -1,6 +1,5 @@
 """Variational and importance-weighted autoencoders."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -16,7 +15,7 @@ from tfgen.models import checks
 from tfgen.models.given import of_x
 from tfgen.models.latent_variable import LatentVariableModel
 from tfgen.models.loss_guard import LossGuard, LossWatch
-from tfgen.training import global_rows
+from tfgen.training import EvaluateCall, FitCall, global_rows
 
 tfd = tfp.distributions
 
@@ -182,40 +181,39 @@ class VAE(LatentVariableModel):
                 or (x, y, sample_weight), or whatever else Keras takes.
             y: what the likelihood is of, `[N, *event]`; x unless given.
             *args: as `keras.Model.fit`'s.
-            **kwargs: as `keras.Model.fit`'s.
+            **kwargs: as `keras.Model.fit`'s; `class_weight` must be left out.
 
         Returns:
             Keras's `History`.
 
         Raises:
             ValueError: if the data are empty, of the wrong shape, not finite, or outside
-                the likelihood's support.
+                the likelihood's support; or if all weights are frozen.
             TypeError: if they are not numeric.
             FloatingPointError: at a loss that is not finite; the message says at which step
                 and by which term. The model keeps its last good weights.
         """
-        call = inspect.signature(keras.Model.fit).bind(self, x, y, *args, **kwargs)
-        given = call.arguments
-        given["y"] = self._check_data(given["x"], given["y"], given.get("sample_weight"))
-        validation = given.get("validation_data")
-        if validation is not None:
-            val_x, val_y, val_weight = keras.utils.unpack_x_y_sample_weight(validation)
-            val_y = self._check_data(val_x, val_y, val_weight, prefix="validation ")
-            if val_y is not None:
-                given["validation_data"] = (val_x, val_y, val_weight)
-        guard = LossGuard(self._compiled_objective.watch)
-        # A `CallbackList` is a callback too.
-        given["callbacks"] = [guard, *keras.tree.flatten(given.get("callbacks") or [])]
-        return super().fit(*call.args[1:], **call.kwargs)
+        return super().fit(x, y, *args, **kwargs)
 
-    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """The bound on held-out data; arguments and result as `keras.Model.evaluate`'s."""
-        if kwargs.get("_use_cached_eval_dataset"):  # from within `fit`, which checked it
-            return super().evaluate(x, y, *args, **kwargs)
-        call = inspect.signature(keras.Model.evaluate).bind(self, x, y, *args, **kwargs)
-        given = call.arguments
-        given["y"] = self._check_data(given["x"], given["y"], given.get("sample_weight"))
-        return super().evaluate(*call.args[1:], **call.kwargs)
+    def prepare_fit(self, call: FitCall) -> None:
+        """Checks the data, sets `call.y`, and adds the guard against bad losses."""
+        if call.class_weight is not None:
+            raise ValueError(
+                "`class_weight` must be left out, since it weighs examples by labels and a "
+                f"{type(self).__name__} has none; received {call.class_weight!r}. Weigh "
+                "examples by `sample_weight`."
+            )
+        call.y = self._check_data(call.x, call.y, call.sample_weight)
+        if call.validation_data is not None:
+            x, y, weight = keras.utils.unpack_x_y_sample_weight(call.validation_data)
+            y = self._check_data(x, y, weight, prefix="validation ")
+            if y is not None:
+                call.validation_data = (x, y, weight)
+        call.callbacks.insert(0, LossGuard(self._compiled_objective.watch))
+
+    def prepare_evaluate(self, call: EvaluateCall) -> None:
+        """Checks the data, and sets `call.y`."""
+        call.y = self._check_data(call.x, call.y, call.sample_weight)
 
     def _check_data(self, x: Any, y: Any, weight: Any, prefix: str = "") -> Any:
         """Checks what can be checked before the first step; returns the y to use."""
