@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tfgen import losses, models, random
-from tfgen.models.gan_monitor import Monitor
+from tfgen.models.gan.monitor import Monitor
 
 
 def linear_gan(latent_dim=2, **kwargs):
@@ -69,11 +69,14 @@ class ByHand:
             gan.discriminator.get_weights(),
         )
         self.v, self.c = v[:, 0], c[0]
-        self.key = random.fold_in(random.key(gan._noise_seed.value), 0)
+        key = random.key(gan._noise_seed.value)
+        self.key = random.stream(key, random.Stream.TRAIN)
 
     def noise(self, step, number, rows):
-        keys = random.fold_in(random.row_keys(self.key, step, tf.range(rows)), number)
-        return random.normal(random.fold_in(keys, 0), [len(self.w)]).numpy()
+        keys = random.row_keys(self.key, step, tf.range(rows))
+        keys = random.stream(keys, random.Stream.UPDATE, number)
+        latent = random.stream(keys, random.Stream.LATENT)
+        return random.normal(latent, [len(self.w)]).numpy()
 
     def step(self, real, step, discriminator_steps, penalty_slope):
         for number in range(discriminator_steps):
@@ -93,12 +96,13 @@ class ByHand:
 PENALTIES = {
     None: lambda v: 0 * v,
     "r1": lambda v: 0.3 * v,
+    "r1_r2": lambda v: 0.6 * v,
     "wgan_gp": lambda v: 0.3 * 2 * (np.linalg.norm(v) - 1) * v / np.linalg.norm(v),
 }
 
 
 @pytest.mark.parametrize(
-    ("discriminator_steps", "penalty"), [(1, None), (1, "r1"), (3, "wgan_gp")]
+    ("discriminator_steps", "penalty"), [(1, None), (1, "r1"), (2, "r1_r2"), (3, "wgan_gp")]
 )
 def test_training_is_the_algorithm_done_by_hand(discriminator_steps, penalty):
     gan = linear_gan(
@@ -287,15 +291,9 @@ def test_validation_data_and_evaluate_give_the_losses_without_an_update():
         np.testing.assert_array_equal(before, after)
     history = gan.fit(x, validation_data=x, verbose=0).history
     assert "val_generator_loss" in history
-    z = random.normal(
-        random.fold_in(
-            random.row_keys(
-                random.fold_in(random.key(gan._noise_seed.value), 1), 0, tf.range(48)
-            ),
-            0,
-        ),
-        [2],
-    ).numpy()
+    key = random.stream(random.key(gan._noise_seed.value), random.Stream.TEST)
+    keys = random.row_keys(key, 0, tf.range(48))
+    z = random.normal(random.stream(keys, random.Stream.LATENT), [2]).numpy()
     w, b, v, c = (*gan.generator.get_weights(), *gan.discriminator.get_weights())
     by_hand = -np.exp((z @ w + b) @ v + c).mean()
     assert history["val_generator_loss"][-1] == pytest.approx(by_hand, rel=1e-4)
@@ -397,7 +395,7 @@ def test_overflow_stops_fit_and_names_the_objective_that_avoids_it():
 def test_divergence_of_a_loss_that_cannot_overflow_is_reported_as_such():
     gan = linear_gan(loss="non_saturating", run_eagerly=True)
     gan.generator.set_weights([np.full([2, 2], np.nan), np.zeros([2])])
-    with pytest.raises(FloatingPointError, match=r"is nan by step 1 of epoch 1.*'r1'"):
+    with pytest.raises(FloatingPointError, match=r"is nan at step 1 of epoch 1.*'r1'"):
         gan.fit(data(), batch_size=16, verbose=0)
 
 
@@ -541,7 +539,12 @@ def test_networks_that_do_not_fit_are_named(arguments, error, message):
         ({"discriminator_steps": 0}, ValueError, "`discriminator_steps` must be at least"),
         ({"discriminator_steps": 1.5}, TypeError, "`discriminator_steps`"),
         ({"loss": "mse"}, ValueError, "Known: 'maximum_likelihood'"),
-        ({"gradient_penalty": "r2"}, ValueError, "None, 'r1', 'wgan_gp'"),
+        ({"gradient_penalty": "r2"}, ValueError, "None, 'r1', 'r1_r2', 'wgan_gp'"),
+        ({"loss": lambda a: a}, TypeError, "maximise.*GeneratorObjective.*minimise"),
+        ({"optimizer": "adam"}, TypeError, "`optimizer` is no argument.*generator_optim"),
+        ({"metrics": ["mse"]}, TypeError, "`metrics` is no argument"),
+        ({"weighted_metrics": ["mse"]}, TypeError, "`weighted_metrics` is no argument"),
+        ({"guard": 1}, TypeError, "`guard` must be True or False"),
         ({"gradient_penalty_weight": -1.0}, ValueError, "`gradient_penalty_weight`"),
         ({"label_smoothing": 1.0}, ValueError, r"`label_smoothing` must lie in \[0, 1\)"),
         ({"label_smoothing": 0.1, "loss": "hinge"}, ValueError, "not defined for Hinge"),

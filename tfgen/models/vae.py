@@ -13,6 +13,7 @@ from tfgen.losses import Bound, get_bound
 from tfgen.losses.bounds import Evaluation
 from tfgen.models import checks
 from tfgen.models.latent_variable import LatentVariableModel, first_leaf
+from tfgen.models.log_weight_terms import LOG_WEIGHT_TERMS, explain_log_weights
 from tfgen.models.loss_guard import LossGuard, LossWatch
 from tfgen.training import global_rows
 
@@ -186,7 +187,8 @@ class VAE(LatentVariableModel):
             val_y = self._check_data(val_x, val_y, val_weight, prefix="validation ")
             if val_y is not None:
                 given["validation_data"] = (val_x, val_y, val_weight)
-        guard = LossGuard(self._compiled_objective.watch)
+        watch = self._compiled_objective.watch
+        guard = LossGuard(watch, [self.optimizer], explain_log_weights)
         # A `CallbackList` is a callback too.
         given["callbacks"] = [guard, *keras.tree.flatten(given.get("callbacks") or [])]
         return super().fit(*call.args[1:], **call.kwargs)
@@ -344,7 +346,7 @@ class _Objective:
         self.metrics = [
             keras.metrics.Mean(name=name) for name in (bound.label, "reconstruction", "kl")
         ]
-        self.watch = LossWatch()
+        self.watch = LossWatch(LOG_WEIGHT_TERMS)
 
     def update(self, loss: tf.Tensor, evaluation: Evaluation, weight: Any) -> None:
         self.watch.update_state(loss, evaluation.terms)
