@@ -14,6 +14,7 @@ from tfgen.losses.bounds import Evaluation
 from tfgen.models import checks
 from tfgen.models.given import of_x
 from tfgen.models.latent_variable import LatentVariableModel
+from tfgen.models.log_weight_terms import LOG_WEIGHT_TERMS, explain_log_weights
 from tfgen.models.loss_guard import LossGuard, LossWatch
 from tfgen.training import EvaluateCall, FitCall, global_rows
 
@@ -97,6 +98,7 @@ class VAE(LatentVariableModel):
         optimizer: Any = "adam",
         loss: str | Bound | None = None,
         metrics: Any = None,
+        guard: bool = True,
         **kwargs: Any,
     ) -> None:
         """Configures training; arguments as `keras.Model.compile`'s.
@@ -105,20 +107,24 @@ class VAE(LatentVariableModel):
             optimizer: a Keras optimizer or its name.
             loss: `"elbo"`, `"iwlb"`, or a bound of `tfgen.losses`; the class's default
                 unless given.
-            metrics: Keras metrics of y and the mean of p(x|z).
+            metrics: Keras metrics of y and the mean of p(x|z) at the mean of q(z|x).
+            guard: whether `fit` keeps a copy of the last good weights, and stops with it
+                where a loss is not finite; `False` saves the copy's memory.
             **kwargs: `run_eagerly`, `steps_per_execution`, `jit_compile`, ...; the last two
                 are `"auto"` by default, see `tfgen.training.FusedModel.compile`.
 
         Raises:
             ValueError: if `loss` is unknown or can't be estimated for the model's
                 distributions.
-            TypeError: if `loss` is neither a name nor a bound.
+            TypeError: if `loss` is neither a name nor a bound, or `guard` no bool.
         """
+        checks.check_bool(guard, "guard")
         bound = get_bound(self.default_loss if loss is None else loss)
         if self.built:
             bound.check(*self._example())
         super().compile(optimizer=optimizer, metrics=metrics, **kwargs)
         self._objective = _Objective(bound)
+        self._guard = guard
         self._has_metrics = bool(metrics or kwargs.get("weighted_metrics"))
 
     def _example(self) -> tuple[Any, Any]:
@@ -150,6 +156,7 @@ class VAE(LatentVariableModel):
         return {
             **super().get_compile_config(),
             "loss": keras.saving.serialize_keras_object(self._objective.bound),
+            "guard": self._guard,
         }
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -209,7 +216,10 @@ class VAE(LatentVariableModel):
             y = self._check_data(x, y, weight, prefix="validation ")
             if y is not None:
                 call.validation_data = (x, y, weight)
-        call.callbacks.insert(0, LossGuard(self._compiled_objective.watch))
+        if self._guard:
+            watch = self._compiled_objective.watch
+            guard = LossGuard(watch, [self.optimizer], explain_log_weights)
+            call.callbacks.insert(0, guard)
 
     def prepare_evaluate(self, call: EvaluateCall) -> None:
         """Checks the data, and sets `call.y`."""
@@ -388,7 +398,7 @@ class _Objective:
         self.metrics = [
             keras.metrics.Mean(name=name) for name in (bound.label, "reconstruction", "kl")
         ]
-        self.watch = LossWatch()
+        self.watch = LossWatch(LOG_WEIGHT_TERMS)
 
     def update(self, loss: tf.Tensor, evaluation: Evaluation, weight: Any) -> None:
         self.watch.update_state(loss, evaluation.terms)
