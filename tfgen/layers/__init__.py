@@ -64,7 +64,14 @@ from tfgen.layers.multivariate_normal import (
     MultivariateNormalTriL,
 )
 from tfgen.layers.priors import FlowPrior, MixturePrior
-from tfgen.layers.sampling import is_keyed_by_row, sample, sample_and_log_prob
+from tfgen.layers.sampling import (
+    Noise,
+    is_keyed_by_row,
+    register_draw,
+    sample,
+    sample_and_log_prob,
+    unwrap,
+)
 from tfgen.layers.tensor_distribution import TensorDistribution
 from tfgen.layers.vamp_prior import VampPrior
 from tfgen.layers.variable_layer import VariableLayer
@@ -94,11 +101,14 @@ __all__ = [
     "MultivariateNormalDiagPlusLowRank",
     "MultivariateNormalScale",
     "MultivariateNormalTriL",
+    "Noise",
     "OneHotCategorical",
     "TensorDistribution",
     "VampPrior",
     "VariableLayer",
     "is_keyed_by_row",
+    "register_draw",
     "sample",
     "sample_and_log_prob",
+    "unwrap",
 ]

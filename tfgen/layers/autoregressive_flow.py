@@ -10,8 +10,11 @@ import tensorflow_probability as tfp
 from tfgen.layers.arguments import canonical_size
 from tfgen.layers.autoregressive_bijector import MaskedAutoregressive
 from tfgen.layers.autoregressive_network import AutoregressiveNetwork
-from tfgen.layers.base import DistributionLayer, accept_distributions, register
+from tfgen.layers.base import DistributionLayer, register
+from tfgen.layers.sampling import unwrap
+from tfgen.layers.scale import scale_of_raw
 from tfgen.layers.tensor_distribution import TensorDistribution
+from tfgen.layers.undocumented import accept_distributions
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -97,7 +100,7 @@ class AutoregressiveTransform(DistributionLayer):
                 self.build((None, *base.event_shape))
         network = self.made.bind()
         flow = MaskedAutoregressive(lambda y: tf.unstack(network(y), axis=-1))
-        inner = getattr(base, "tensor_distribution", base)
+        inner = unwrap(base)
         return self._tensor_distribution(
             tfd.TransformedDistribution(inner, flow, validate_args=self.validate_args),
             getattr(base, "raw_parameters", None),
@@ -128,6 +131,9 @@ class AutoregressiveTransform(DistributionLayer):
 
 class _AutoregressiveFlow(DistributionLayer):
     """Base of the two: a diagonal Gaussian, flows, and a context for their networks."""
+
+    size_arguments = ("event_size", "context_size")
+    option_arguments = ("num_flows", "hidden_units")
 
     def __init__(
         self,
@@ -171,9 +177,6 @@ class _AutoregressiveFlow(DistributionLayer):
         size = canonical_size(event_size, "event_size")
         return 2 * size + _canonical_context(context_size, size)
 
-    def _params_size(self) -> int:
-        return self.params_size(self.event_size, self.context_size)
-
     def _params_rule(self) -> str:
         return f"2·{self.event_size} + {self.context_size} = {self._params_size()}"
 
@@ -190,7 +193,7 @@ class _AutoregressiveFlow(DistributionLayer):
         context = context if self.context_size else None
         flows = [self._flow(network.bind(context)) for network in self.networks]
         return tfd.TransformedDistribution(
-            tfd.MultivariateNormalDiag(loc, tf.math.softplus(raw_scale)),
+            tfd.MultivariateNormalDiag(loc, scale_of_raw(raw_scale)),
             tfb.Chain(flows[::-1]),
             validate_args=self.validate_args,
         )
@@ -201,10 +204,6 @@ class _AutoregressiveFlow(DistributionLayer):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "event_size": self.event_size,
-            "num_flows": self.num_flows,
-            "hidden_units": self.hidden_units,
-            "context_size": self.context_size,
             "activation": keras.activations.serialize(self.activation),
         }
 
