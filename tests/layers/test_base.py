@@ -70,8 +70,46 @@ def test_a_config_of_an_unknown_class_is_an_error_that_names_it():
 
 
 @pytest.mark.parametrize(
+    "size", [np.array(3), np.int64(3), tf.constant(3), tf.constant(3, tf.int64)], ids=repr
+)
+def test_a_size_may_be_an_integer_array_or_a_static_tensor(size):
+    layer = tfl.MultivariateNormalDiag(size)
+    assert type(layer.get_config()["event_size"]) is int
+    assert tfl.MultivariateNormalDiag.params_size(size) == 6
+    assert tfl.IndependentNormal(size).event_shape == (3,)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [np.array([2, 3]), tf.constant([2, 3]), tf.TensorShape([2, 3]), [tf.constant(2), 3]],
+    ids=repr,
+)
+def test_a_shape_may_be_an_integer_array_or_a_static_tensor(shape):
+    assert tfl.IndependentNormal(shape).get_config()["event_shape"] == [2, 3]
+    assert tfl.IndependentBernoulli.params_size(shape) == 6
+
+
+def test_a_size_that_is_computed_later_is_refused():
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int32)])
+    def size(value):
+        return tfl.MultivariateNormalDiag.params_size(value)
+
+    with pytest.raises(
+        TypeError, match="`event_size` must be known when the layer is made"
+    ):
+        size(tf.constant(3))
+
+
+@pytest.mark.parametrize(
     ("make", "error", "message"),
     [
+        (lambda: tfl.IndependentNormal(np.array([2.0])), TypeError, "`event_shape` must"),
+        (
+            lambda: tfl.IndependentNormal(tf.constant([[2]])),
+            TypeError,
+            "`event_shape` must",
+        ),
+        (lambda: tfl.MultivariateNormalTriL(np.array([2])), TypeError, "`event_size` must"),
         (lambda: tfl.MultivariateNormalTriL(2.5), TypeError, "`event_size` must be a posi"),
         (lambda: tfl.MultivariateNormalTriL("2"), TypeError, "`event_size` must be a posi"),
         (lambda: tfl.MultivariateNormalTriL(True), TypeError, "`event_size` must be a pos"),

@@ -72,7 +72,14 @@ from tfgen.layers.multivariate_normal import (
 )
 from tfgen.layers.named_inputs import NamedInputs
 from tfgen.layers.priors import FlowPrior, MixturePrior
-from tfgen.layers.sampling import is_keyed_by_row, sample, sample_and_log_prob
+from tfgen.layers.sampling import (
+    Noise,
+    is_keyed_by_row,
+    register_draw,
+    sample,
+    sample_and_log_prob,
+    unwrap,
+)
 from tfgen.layers.tensor_distribution import TensorDistribution
 from tfgen.layers.vamp_prior import VampPrior
 from tfgen.layers.variable_layer import VariableLayer
@@ -105,6 +112,7 @@ __all__ = [
     "MultivariateNormalScale",
     "MultivariateNormalTriL",
     "NamedInputs",
+    "Noise",
     "OneHotCategorical",
     "TensorDistribution",
     "VampPrior",
@@ -112,6 +120,8 @@ __all__ = [
     "central_value",
     "is_discrete",
     "is_keyed_by_row",
+    "register_draw",
     "sample",
     "sample_and_log_prob",
+    "unwrap",
 ]

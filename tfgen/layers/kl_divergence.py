@@ -8,9 +8,10 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.layers.base import accept_distributions, batch_size, register
+from tfgen.layers.base import batch_size, register
 from tfgen.layers.conversion import canonical_conversion, conversion_config, convert
 from tfgen.layers.distribution_config import deserialize_prior, serialize_prior
+from tfgen.layers.undocumented import accept_distributions
 
 tfd = tfp.distributions
 
