@@ -30,6 +30,7 @@
 |---|---|
 | `KLDivergenceRegularizer`, `KLDivergenceAddLoss` | add a KL divergence to the loss |
 | `AutoregressiveNetwork` | the masked network of a flow |
+| `ConvertToTensor` | the mean, or another tensor, of a model's distribution |
 | `VariableLayer` | a variable, whatever the input |
 """
 
@@ -44,6 +45,7 @@ from tfgen.layers.categorical import (
     CategoricalMixtureOfOneHotCategorical,
     OneHotCategorical,
 )
+from tfgen.layers.convert_to_tensor import ConvertToTensor
 from tfgen.layers.discretized_logistic import DiscretizedLogistic
 from tfgen.layers.distribution_lambda import DistributionLambda
 from tfgen.layers.independent import (
@@ -80,6 +82,7 @@ __all__ = [
     "AutoregressiveNetwork",
     "AutoregressiveTransform",
     "CategoricalMixtureOfOneHotCategorical",
+    "ConvertToTensor",
     "DiscretizedLogistic",
     "DistributionLambda",
     "DistributionLayer",
