@@ -34,6 +34,7 @@
 |---|---|
 | `KLDivergenceRegularizer`, `KLDivergenceAddLoss` | add a KL divergence to the loss |
 | `AutoregressiveNetwork` | the masked network of a flow |
+| `ConvertToTensor` | the mean, or another tensor, of a model's distribution |
 | `VariableLayer` | a variable, whatever the input |
 """
 
@@ -49,6 +50,7 @@ from tfgen.layers.categorical import (
     OneHotCategorical,
 )
 from tfgen.layers.central_value import central_value, is_discrete
+from tfgen.layers.convert_to_tensor import ConvertToTensor
 from tfgen.layers.discretized_logistic import DiscretizedLogistic
 from tfgen.layers.distribution_lambda import DistributionLambda
 from tfgen.layers.factored_distribution import FactoredDistribution
@@ -88,6 +90,7 @@ __all__ = [
     "AutoregressiveNetwork",
     "AutoregressiveTransform",
     "CategoricalMixtureOfOneHotCategorical",
+    "ConvertToTensor",
     "DiscretizedLogistic",
     "DistributionLambda",
     "DistributionLayer",

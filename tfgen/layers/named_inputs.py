@@ -87,8 +87,8 @@ class NamedInputs:
         taken = self.names(variables)
         values = {name: variables[variable] for name, variable in taken.items()}
         if not self.specs:
-            first, *rest = values
-            rest = {name: values[name] for name in rest}
+            first, *names = values
+            rest = {name: values[name] for name in names}
             return self.network(values[first], training=training, **rest)
         if len(values) == 1:
             (value,) = values.values()
