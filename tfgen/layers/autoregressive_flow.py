@@ -101,10 +101,12 @@ class AutoregressiveTransform(DistributionLayer):
         network = self.made.bind()
         flow = MaskedAutoregressive(lambda y: tf.unstack(network(y), axis=-1))
         inner = unwrap(base)
+        # The function alone, so that no tensor of `base` is kept.
+        rebuild_base = getattr(base, "rebuild_fn", None)
         return self._tensor_distribution(
             tfd.TransformedDistribution(inner, flow, validate_args=self.validate_args),
             getattr(base, "raw_parameters", None),
-            lambda raw: self.distribution(base.rebuild(raw)),
+            lambda raw: self.distribution(rebuild_base(raw)),
         )
 
     def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:

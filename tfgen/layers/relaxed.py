@@ -60,7 +60,7 @@ def _canonical_temperature(temperature: Any) -> float:
             f"`temperature` must be a number; received {temperature!r}. To anneal it, pass "
             "its first value and assign to the layer's `temperature` in a callback."
         )
-    if not 0 < temperature < math.inf:
+    if not 0 < float(temperature) < math.inf:
         raise ValueError(
             f"`temperature` must be above 0 and finite; received {temperature}. Pass a "
             "number such as 0.5."
