@@ -76,9 +76,7 @@ def test_bounds_are_the_designs(q, expected, uncertainty):
 def test_log_px_of_many_samples_is_the_designs(q, expected, uncertainty):
     # The delta method's standard error of log mean w.
     batch, count = 20, 50_000
-    z, log_q = tfgen.losses.estimators.sample_posterior(
-        posterior(*q, batch), keys(batch), count
-    )
+    z, log_q = tfgen.layers.sample_and_log_prob(posterior(*q, batch), keys(batch), count)
     log_w = log_likelihood(z) + PRIOR.log_prob(z) - log_q
     weights = np.exp(log_w.numpy().astype("float64")).ravel()
     error = weights.std() / weights.mean() / np.sqrt(weights.size)
@@ -86,9 +84,7 @@ def test_log_px_of_many_samples_is_the_designs(q, expected, uncertainty):
 
 
 def test_log_weights_do_not_spread_at_the_true_posterior():
-    z, log_q = tfgen.losses.estimators.sample_posterior(
-        posterior(0.5, 0.5, 100), keys(100), 1000
-    )
+    z, log_q = tfgen.layers.sample_and_log_prob(posterior(0.5, 0.5, 100), keys(100), 1000)
     log_w = (log_likelihood(z) + PRIOR.log_prob(z) - log_q).numpy()
     assert np.ptp(log_w) < 1e-5
     np.testing.assert_allclose(log_w, LOG_PX, atol=1e-5)
@@ -131,7 +127,7 @@ def test_one_sample_iwlb_is_the_monte_carlo_elbo_on_the_same_noise(name):
     q = posterior(0.7, 0.5, 64)
     iwlb = IWLB(1, estimator=name).evaluate(q, PRIOR, log_likelihood, keys(64))
     elbo = ELBO(kl="monte_carlo").evaluate(q, PRIOR, log_likelihood, keys(64))
-    for a, b in zip(iwlb, elbo, strict=True):
+    for a, b in zip(iwlb[:4], elbo[:4], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
 
 
@@ -261,7 +257,7 @@ def test_eager_graph_and_xla_agree():
             tape.watch(raw)
             result = loss.evaluate(LAYER.distribution(raw), PRIOR, log_likelihood, keys(16))
             objective = tf.reduce_sum(result.objective)
-        return (*result, tape.gradient(objective, raw))
+        return (*result[:4], tape.gradient(objective, raw))
 
     raw = posterior(0.7, 0.5, 16).raw_parameters
     for loss in losses:

@@ -226,7 +226,7 @@ def test_gradient_taken_outside_of_the_function_that_made_the_bound():
 def test_samples_are_chosen_in_proportion_to_their_weights():
     weights = np.array([0.05, 0.0, 0.6, 0.35])
     batch = 50_000
-    chosen = tfgen.losses.bounds._choose(
+    chosen = tfgen.losses.bounds.iwlb._choose(
         tf.tile(tf.constant(weights, tf.float32)[:, tf.newaxis], [1, batch]),
         random.row_keys(0, 0, tf.range(batch)),
         2,

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfgen import random
-from tfgen.evaluation.likelihood import LogLikelihood, drawing_from
+from tfgen.evaluation.likelihood import LogLikelihood
 from tfgen.layers import TensorDistribution, sample
 from tfgen.models import VAE, checks
 from tfgen.models.importance import WeightSums
@@ -86,10 +86,7 @@ def annealed_importance_sampling(
         checks.positive_integer(value, name)
     if num_chains == 1:
         raise ValueError("`num_chains` must be at least 2, to tell an error; received 1.")
-    if posterior is not None:
-        y = x if y is None else y
-        model, x = drawing_from(posterior, model), posterior.raw_parameters
-    x, y = model._prepare(x, y)
+    x, y = model._prepare(x, y, posterior)
     count = int(y.shape[0])
     if z is not None:
         z = tf.convert_to_tensor(z, model.variable_dtype)
@@ -141,11 +138,11 @@ def _walk(
         return tf.reduce_mean(tf.exp(tf.minimum(log_ratio, 0.0)), axis=[0, 1])
 
     def walk(x: Any, y: tf.Tensor, keys: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
-        q = model.encoder(x, training=False)
+        q = model._posterior(x)
         q = getattr(q, "tensor_distribution", q)
 
         def joint(z: tf.Tensor) -> tf.Tensor:
-            return model._log_likelihood(y, z) + model.prior.log_prob(z)
+            return model._log_likelihood(y, z, x) + model.prior.log_prob(z)
 
         state = sample(q, random.fold_in(keys, 0), num_chains)
         # One stateless seed a block, as TFP's kernels take no seed a row.

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgen.evaluation.likelihood import LogLikelihood, drawing_from
+from tfgen.evaluation.likelihood import LogLikelihood
 from tfgen.evaluation.table import format_table
 from tfgen.models import VAE, checks
-from tfgen.models.refine import refine
+from tfgen.random import fresh_seed
 
 __all__ = ["ActiveUnits", "Mean", "active_units", "inference_gap"]
 
@@ -69,19 +69,14 @@ def inference_gap(
     """
     if checks.positive_integer(num_samples, "num_samples") == 1:
         raise ValueError("`num_samples` must be at least 2; received 1.")
-    x, y = model._prepare(x, y)
-    count = int(y.shape[0])
+    posterior = model.encode(x)
+    count = int(posterior.batch_shape[0])
     if count == 1:
         raise ValueError("`x` must hold at least 2 examples, to tell an error; received 1.")
-    posterior = model.encoder(x, training=False)
-    keys = model._keys(seed, count)
-    refined = refine(model, y, posterior, steps, learning_rate, 8, keys)
-    # The same noise for both, which refinement has not seen.
-    noise = int(tf.bitcast(keys[0], tf.int64)) if seed is None else seed
+    refined = model.refine(x, steps, learning_rate, 8, seed, y=y)
+    noise = fresh_seed() if seed is None else seed
     sums = {
-        name: drawing_from(q, model)._log_weight_sums(
-            q.raw_parameters, num_samples, noise, y
-        )
+        name: model.importance_sums(x, num_samples, noise, y, posterior=q)
         for name, q in (("encoder", posterior), ("refined", refined))
     }
     estimate = LogLikelihood.of(sums["refined"], num_samples)
@@ -154,14 +149,13 @@ def active_units(model: VAE, x: Any, threshold: float = 0.01) -> ActiveUnits:
     Source: Burda, Grosse, Salakhutdinov, arXiv 1509.00519, section 5.2.
     """
     threshold = checks.positive_number(threshold, "threshold")
-    x = model._encoder_inputs(x)
     count = int(keras.tree.flatten(x)[0].shape[0])
     if count < 2:
         raise ValueError(f"`x` must hold at least 2 examples; received {count}.")
     means = []
     for start in range(0, count, _BATCH_SIZE):
         part = keras.tree.map_structure(lambda t, a=start: t[a : a + _BATCH_SIZE], x)
-        posterior = model.encoder(part, training=False)
+        posterior = model.encode(part)
         try:
             mean = posterior.mean()
         except NotImplementedError:

@@ -4,7 +4,6 @@ import math
 import warnings
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -13,7 +12,7 @@ from tfgen.layers.arguments import canonical_event_shape
 from tfgen.models import VAE
 from tfgen.models.importance import WeightSums
 
-__all__ = ["LogLikelihood", "bits_per_dimension", "drawing_from", "log_likelihood"]
+__all__ = ["LogLikelihood", "bits_per_dimension", "log_likelihood"]
 
 # 1/ESS - 1/K above this, ESS below 10 for large K, is too little to trust.
 _LARGEST_RELATIVE_VARIANCE = 0.1
@@ -116,10 +115,7 @@ def log_likelihood(
     """
     if num_samples == 1:
         raise ValueError("`num_samples` must be at least 2, to tell an error; received 1.")
-    if posterior is not None:
-        y = x if y is None else y
-        model, x = drawing_from(posterior, model), posterior.raw_parameters
-    sums = model._log_weight_sums(x, num_samples, seed, y)
+    sums = model.importance_sums(x, num_samples, seed, y, posterior)
     result = LogLikelihood.of(sums, num_samples)
     result.warn_if_untrustworthy(
         num_samples,
@@ -127,26 +123,6 @@ def log_likelihood(
         "200))`; raise `num_samples`; or use `annealed_importance_sampling`.",
     )
     return result
-
-
-def drawing_from(posterior: TensorDistribution, model: VAE) -> VAE:
-    """`model` with an encoder from a posterior's raw parameters to the posterior.
-
-    Args:
-        posterior: what `model.encode` or `model.refine` returned.
-        model: a built `VAE`, whose decoder and prior are shared.
-
-    Raises:
-        TypeError: if `posterior` is not made by a layer of `tfgen.layers`.
-    """
-    if not isinstance(posterior, TensorDistribution):
-        raise TypeError(
-            "`posterior` must be what `model.refine` or `model.encode` returns; received "
-            f"{posterior!r}."
-        )
-    size = posterior.raw_parameters.shape[-1]
-    encoder = keras.Sequential([keras.layers.Input([size]), posterior.layer])
-    return VAE(encoder, model.decoder, model._prior)
 
 
 def bits_per_dimension(log_prob: Any, event_shape: Any) -> np.ndarray:

@@ -76,7 +76,7 @@ def gradient_snr(
     for name, row in bounds.items():
         ratios = []
         for bound in row:
-            bound.check(model.encoder(x, training=False), model.prior)
+            bound.check(model._posterior(x), model.prior)
             moments = _moments(model, bound, list(groups.values()))
             found = moments(x, y, keys, num_replicates)
             ratios.append(
@@ -100,9 +100,9 @@ def _moments(model: VAE, bound: Bound, parts: list[Any]) -> Callable[..., Any]:
     def gradients(x: Any, y: tf.Tensor, keys: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             evaluation = bound.evaluate(
-                model.encoder(x, training=False),
+                model._posterior(x),
                 model.prior,
-                lambda z: model._log_likelihood(y, z),
+                lambda z: model._log_likelihood(y, z, x),
                 keys,
             )
             objective = tf.reduce_mean(evaluation.objective)

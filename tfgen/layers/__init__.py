@@ -26,6 +26,10 @@
 | `VampPrior` | mean of q(z given u_k) over pseudo-inputs |
 | `FlowPrior` | N(0, I) through masked autoregressive flows |
 
+| joint distribution | its law |
+|---|---|
+| `JointDistribution` | prod_i q(z_i given those before it and what is given), z_i named |
+
 | part | what it does |
 |---|---|
 | `KLDivergenceRegularizer`, `KLDivergenceAddLoss` | add a KL divergence to the loss |
@@ -44,8 +48,10 @@ from tfgen.layers.categorical import (
     CategoricalMixtureOfOneHotCategorical,
     OneHotCategorical,
 )
+from tfgen.layers.central_value import central_value, is_discrete
 from tfgen.layers.discretized_logistic import DiscretizedLogistic
 from tfgen.layers.distribution_lambda import DistributionLambda
+from tfgen.layers.factored_distribution import FactoredDistribution
 from tfgen.layers.independent import (
     IndependentBernoulli,
     IndependentLogistic,
@@ -55,6 +61,7 @@ from tfgen.layers.independent_counts import (
     IndependentDiscretizedLogistic,
     IndependentPoisson,
 )
+from tfgen.layers.joint_distribution import JointDistribution
 from tfgen.layers.kl_divergence import KLDivergenceAddLoss, KLDivergenceRegularizer
 from tfgen.layers.mixture import MixtureLogistic, MixtureNormal, MixtureSameFamily
 from tfgen.layers.multivariate_normal import (
@@ -63,6 +70,7 @@ from tfgen.layers.multivariate_normal import (
     MultivariateNormalScale,
     MultivariateNormalTriL,
 )
+from tfgen.layers.named_inputs import NamedInputs
 from tfgen.layers.priors import FlowPrior, MixturePrior
 from tfgen.layers.sampling import is_keyed_by_row, sample, sample_and_log_prob
 from tfgen.layers.tensor_distribution import TensorDistribution
@@ -76,6 +84,7 @@ __all__ = [
     "DiscretizedLogistic",
     "DistributionLambda",
     "DistributionLayer",
+    "FactoredDistribution",
     "FlowPrior",
     "IndependentBernoulli",
     "IndependentDiscretizedLogistic",
@@ -83,6 +92,7 @@ __all__ = [
     "IndependentNormal",
     "IndependentPoisson",
     "InverseAutoregressiveFlow",
+    "JointDistribution",
     "KLDivergenceAddLoss",
     "KLDivergenceRegularizer",
     "MaskedAutoregressiveFlow",
@@ -94,10 +104,13 @@ __all__ = [
     "MultivariateNormalDiagPlusLowRank",
     "MultivariateNormalScale",
     "MultivariateNormalTriL",
+    "NamedInputs",
     "OneHotCategorical",
     "TensorDistribution",
     "VampPrior",
     "VariableLayer",
+    "central_value",
+    "is_discrete",
     "is_keyed_by_row",
     "sample",
     "sample_and_log_prob",

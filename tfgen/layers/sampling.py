@@ -278,7 +278,11 @@ def sample(
     >>> sample(prior, keys, num_samples=5).shape.as_list()
     [5, 3, 2]
     """
-    return _keyed_draw(distribution, _Noise(key, num_samples, first_sample))
+    distribution = getattr(distribution, "tensor_distribution", distribution)
+    noise = _Noise(key, num_samples, first_sample)
+    if isinstance(distribution.dtype, dict):  # several latents
+        return _draw_and_log_prob(distribution, noise)[0]
+    return _keyed_draw(distribution, noise)
 
 
 def sample_and_log_prob(
@@ -301,12 +305,13 @@ def sample_and_log_prob(
     Returns:
         z `[num_samples, *batch, *event]` and log q(z) `[num_samples, *batch]`.
     """
+    distribution = getattr(distribution, "tensor_distribution", distribution)
     if isinstance(num_samples, int) and num_samples == 1:
         # Without the dimension: products with one column more are slower.
         draw, log_prob = sample_and_log_prob(distribution, key, None, first_sample)
-        return draw[tf.newaxis], log_prob[tf.newaxis]
-    noise = _Noise(key, num_samples, first_sample)
-    return _draw_and_log_prob(distribution, noise)
+        draw = tf.nest.map_structure(lambda value: value[tf.newaxis], draw)
+        return draw, log_prob[tf.newaxis]
+    return _draw_and_log_prob(distribution, _Noise(key, num_samples, first_sample))
 
 
 @functools.singledispatch
@@ -337,3 +342,17 @@ def _(
     event_ndims = distribution.bijector.inverse_event_ndims(distribution.event_shape.rank)
     log_det = distribution.bijector.forward_log_det_jacobian(base, event_ndims)
     return draw, log_prob - log_det
+
+
+@_draw_and_log_prob.register
+def _(distribution: tfd.BatchReshape, noise: _Noise) -> tuple[tf.Tensor, tf.Tensor]:
+    """One draw for each sample that its batch, `[samples, B]`, already has."""
+    inner, key = distribution.distribution, noise.key
+    if noise.num_samples is not None:
+        sample = tf.cast(noise.first_sample, tf.int32) + tf.range(noise.num_samples)
+        key = random.fold_in(key, sample[:, tf.newaxis])
+    flat = noise._replace(key=tf.reshape(key, [-1, 2]), num_samples=None)
+    draw, log_prob = _draw_and_log_prob(inner, flat)
+    shape = distribution.batch_shape_tensor()
+    draw = tf.reshape(draw, tf.concat([shape, tf.shape(draw)[1:]], axis=0))
+    return draw, tf.reshape(log_prob, shape)

@@ -89,6 +89,16 @@ class TensorDistribution(tfd.Distribution):
         """The same family at other raw parameters: constant, refined or looked up."""
         return self._rebuild(raw_parameters)
 
+    @property
+    def tensors(self) -> tf.Tensor:
+        """What the distribution is made from, `[*batch, params_size]`; see `factory`."""
+        return self.raw_parameters
+
+    @property
+    def factory(self) -> Callable[[tf.Tensor], "TensorDistribution"]:
+        """Makes the distribution from `tensors`: the layer's, and free of any tensor."""
+        return self._rebuild
+
     def copy(self, **parameters: Any) -> tfd.Distribution:
         """TFP's copy of the wrapped distribution: of no layer, and no tensor."""
         return self.tensor_distribution.copy(**parameters)

@@ -27,12 +27,14 @@ from tfgen.losses.gan_likelihood import MaximumLikelihood
 from tfgen.losses.gan_penalty import r1_penalty, wgan_gp_penalty
 from tfgen.losses.gan_registry import get_gan_loss, known_gan_losses
 from tfgen.losses.negative_log_likelihood import NegativeLogLikelihood
-from tfgen.losses.reductions import LogWeights, elbo, iwlb, renyi
+from tfgen.losses.reductions import elbo, iwlb, renyi
+from tfgen.losses.weights import Draws, LogWeights, log_weights
 
 __all__ = [
     "ELBO",
     "IWLB",
     "Bound",
+    "Draws",
     "FDivergence",
     "GANLoss",
     "GeneratorObjective",
@@ -50,6 +52,7 @@ __all__ = [
     "get_gan_loss",
     "iwlb",
     "known_gan_losses",
+    "log_weights",
     "r1_penalty",
     "renyi",
     "wgan_gp_penalty",

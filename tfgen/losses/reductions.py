@@ -1,36 +1,17 @@
 """From log-weights to bounds on log p(x)."""
 
-from typing import NamedTuple
-
 import tensorflow as tf
 
-__all__ = ["LogWeights", "elbo", "iwlb", "renyi"]
+__all__ = ["elbo", "iwlb", "renyi"]
 
 
-class LogWeights(NamedTuple):
-    """The three terms of the log-weights, each `[K, B]`, in nats.
-
-    Attributes:
-        log_likelihood: log p(x_b | z_kb).
-        log_prior: log p(z_kb).
-        log_posterior: log q(z_kb | x_b).
-    """
-
-    log_likelihood: tf.Tensor
-    log_prior: tf.Tensor
-    log_posterior: tf.Tensor
-
-    @property
-    def total(self) -> tf.Tensor:
-        """log w = log p(x|z) + log p(z) - log q(z|x), `[K, B]`."""
-        return self.log_likelihood + self.log_prior - self.log_posterior
-
-
-def elbo(log_weights: tf.Tensor) -> tf.Tensor:
+def elbo(log_weights: tf.Tensor, log_mass: tf.Tensor | None = None) -> tf.Tensor:
     """The evidence lower bound, L_1 = E log w <= log p(x).
 
     Args:
         log_weights: `[K, B]`, in nats.
+        log_mass: the logarithm of each one's share in the average, `[K, B]`; 1 / K each
+            unless given.
 
     Returns:
         The mean over the K samples, `[B]`, in nats an example.
@@ -40,16 +21,20 @@ def elbo(log_weights: tf.Tensor) -> tf.Tensor:
     >>> elbo(tf.constant([[0.0], [2.0]])).numpy()
     array([1.], dtype=float32)
     """
-    return tf.reduce_mean(log_weights, axis=0)
+    if log_mass is None:
+        return tf.reduce_mean(log_weights, axis=0)
+    return tf.reduce_sum(tf.math.multiply_no_nan(log_weights, tf.exp(log_mass)), axis=0)
 
 
-def iwlb(log_weights: tf.Tensor) -> tf.Tensor:
+def iwlb(log_weights: tf.Tensor, log_mass: tf.Tensor | None = None) -> tf.Tensor:
     """The importance-weighted lower bound, L_K = E log (1/K) sum_k w_k <= log p(x).
 
     L_1 is the ELBO; L_K <= L_{K+1}.
 
     Args:
         log_weights: `[K, B]`, in nats.
+        log_mass: the logarithm of each one's share in the mean, `[K, B]`; 1 / K each
+            unless given.
 
     Returns:
         log mean_k w_k, `[B]`, in nats an example.
@@ -60,11 +45,15 @@ def iwlb(log_weights: tf.Tensor) -> tf.Tensor:
     >>> iwlb(tf.math.log([[1.0], [3.0]])).numpy().round(4)  # log 2
     array([0.6931], dtype=float32)
     """
+    if log_mass is not None:
+        return tf.reduce_logsumexp(log_weights + log_mass, axis=0)
     count = tf.cast(tf.shape(log_weights)[0], log_weights.dtype)
     return tf.reduce_logsumexp(log_weights, axis=0) - tf.math.log(count)
 
 
-def renyi(log_weights: tf.Tensor, alpha: float) -> tf.Tensor:
+def renyi(
+    log_weights: tf.Tensor, alpha: float, log_mass: tf.Tensor | None = None
+) -> tf.Tensor:
     """The variational Renyi bound, log(mean_k w_k^(1 - alpha)) / (1 - alpha).
 
     alpha = 0 is the IWLB, alpha -> 1 the ELBO. In the limit of many samples it is a lower
@@ -73,6 +62,8 @@ def renyi(log_weights: tf.Tensor, alpha: float) -> tf.Tensor:
     Args:
         log_weights: `[K, B]`, in nats.
         alpha: the order, a number other than 1.
+        log_mass: the logarithm of each one's share in the mean, `[K, B]`; 1 / K each
+            unless given.
 
     Returns:
         The bound, `[B]`, in nats an example.
@@ -93,9 +84,9 @@ def renyi(log_weights: tf.Tensor, alpha: float) -> tf.Tensor:
     order = 1.0 - alpha
     extreme = tf.reduce_max if order > 0 else tf.reduce_min
     largest = tf.stop_gradient(extreme(log_weights, axis=0))
-    largest = tf.where(tf.math.is_finite(largest), largest, 0.0)
+    largest = tf.where(tf.math.is_finite(largest), largest, tf.zeros_like(largest))
     power = order * (log_weights - largest)  # at most 0
     # Near alpha = 1 the mean of exp(power) is near 1, where expm1 and log1p keep digits.
-    excess = tf.reduce_mean(tf.math.expm1(power), axis=0)
-    near, far = tf.math.log1p(excess), iwlb(power)
+    excess = elbo(tf.math.expm1(power), log_mass)
+    near, far = tf.math.log1p(excess), iwlb(power, log_mass)
     return largest + tf.where(excess > -0.5, near, far) / order

@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,12 @@ import tensorflow as tf
 __all__ = [
     "check_array",
     "check_event",
+    "check_given",
+    "check_latents",
+    "check_same_rows",
     "check_seeds",
     "check_weights",
+    "observed",
     "positive_integer",
     "positive_number",
 ]
@@ -102,6 +107,72 @@ def check_event(shape: tuple, name: str, event_shape: tuple, hint: str = "") -> 
             f"`{name}` must have shape ({needed_text}); received {tuple(shape)}. "
             f"{hint or 'Reshape it.'}"
         )
+
+
+def observed(given: Mapping[str, Any]) -> Any:
+    """What the likelihood is of where no y is given: the entry `x`, one array."""
+    x = given.get("x")
+    if x is None or isinstance(x, list | tuple | dict):
+        raise ValueError(
+            "`y` must be given, which the likelihood is of, where x is no array or has no "
+            f"entry 'x'; received {list(given)} with x of type {type(x).__name__}. Pass "
+            "it as `y`."
+        )
+    return x
+
+
+def check_given(given: Mapping[str, Any], structure: Any) -> None:
+    """Raises a ValueError unless what is given has the names and shapes of the model.
+
+    Args:
+        given: arrays or tensors by name.
+        structure: of the model.
+    """
+    expected = structure.given
+    if set(given) != set(expected):
+        missing = [name for name in expected if name not in given]
+        unknown = [name for name in given if name not in expected]
+        fix = f"Give {missing} too." if missing else f"Leave out {unknown}."
+        raise ValueError(
+            f"`x` must hold {list(expected)}, which the model was built with; received "
+            f"{list(given)}. {fix}"
+        )
+    for name, value in given.items():
+        if isinstance(value, list | tuple):
+            continue
+        text = "x" if name == "x" else f"x[{name!r}]"
+        check_event(tuple(value.shape), text, tuple(expected[name].shape)[1:])
+    arrays = {n: v for n, v in given.items() if not isinstance(v, list | tuple)}
+    check_same_rows(arrays, None, "x", "")
+
+
+def check_same_rows(
+    given: Mapping[str, Any], count: int | None, name: str, of: str
+) -> None:
+    """Raises a ValueError unless all have the same number of rows, `count` if known."""
+    rows = {key: value.shape[0] for key, value in given.items()}
+    known = {size for size in (*rows.values(), count) if size is not None}
+    if len(known) > 1:
+        beside = "" if count is None else f", and {count} {of}"
+        raise ValueError(
+            f"`{name}` must hold one row for each example; received {rows} rows{beside}. "
+            "Give all the same number."
+        )
+
+
+def check_latents(z: Any, structure: Any) -> None:
+    """Raises a ValueError unless z has the names and shapes of the model's latents."""
+    latents = structure.latents
+    if structure.is_joint != isinstance(z, Mapping):
+        needed = f"a dict of {list(latents)}" if structure.is_joint else "one tensor"
+        raise ValueError(f"`z` must be {needed}; received {type(z).__name__}.")
+    values = z if structure.is_joint else {"z": z}
+    if set(values) != set(latents):
+        raise ValueError(f"`z` must hold {list(latents)}; received {list(values)}.")
+    for name, value in values.items():
+        text = f"z[{name!r}]" if structure.is_joint else "z"
+        check_event(tuple(value.shape), text, latents[name])
+    check_same_rows(values, None, "z", "")
 
 
 def check_weights(weights: Any, count: int) -> None:

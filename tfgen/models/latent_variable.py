@@ -1,7 +1,7 @@
 """What a latent-variable model does once it is trained: draw, decode, infer, weigh."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -10,288 +10,382 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfgen import random, serving
-from tfgen.layers import TensorDistribution, sample, sample_and_log_prob
-from tfgen.layers.distribution_config import (
-    deserialize_distribution,
-    serialize_distribution,
+from tfgen.layers import central_value, sample
+from tfgen.layers.distribution_config import deserialize_prior, serialize_prior
+from tfgen.losses import ELBO, LogWeights, log_weights
+from tfgen.losses.estimators import get_estimator
+from tfgen.models import checks, structure
+from tfgen.models.blocks import in_row_blocks
+from tfgen.models.generative import GenerativeModel
+from tfgen.models.given import check_conditions, check_posterior, of_x, to_tensors
+from tfgen.models.importance import WeightSums, importance_sums
+from tfgen.models.parts import (
+    Parts,
+    Structure,
+    check_distribution,
+    check_parts,
+    standard_normal,
 )
-from tfgen.losses import LogWeights
-from tfgen.models import checks, parts
-from tfgen.models.importance import WeightSums, log_weight_sums
-from tfgen.models.refine import refine
+from tfgen.models.refine import check_steps, refine_rows
 from tfgen.models.signatures import vae_signatures
-from tfgen.training import FusedModel
 from tfgen.training.policy import xla_pays
 
 tfd = tfp.distributions
 
-__all__ = ["LatentVariableModel", "first_leaf"]
+__all__ = ["LatentVariableModel"]
 
-# What a key is folded with, so that no two kinds of noise share numbers.
-_LATENT, _OBSERVED = 0, 1
+# Numbers in the largest intermediate of a block of rows that are refined: 16 MB of
+# float32; and numbers in all from which XLA makes up for the seconds it takes to compile.
+_REFINED_NUMBERS = 2**22
+_XLA_NUMBERS = 2**28
 
 
-class LatentVariableModel(FusedModel):
-    """Three distributions, q(z|x), p(x|z) and p(z), and what follows from them.
+class LatentVariableModel(GenerativeModel):
+    """Three distributions, q(z|x, c), p(x|z, c) and p(z|c), and what follows from them.
 
     The base of `VAE`, which trains it. Arguments are `VAE`'s.
     """
 
+    _parts = ("encoder", "decoder")
+
     def __init__(
         self,
-        encoder: keras.Model,
-        decoder: keras.Model,
+        encoder: keras.layers.Layer,
+        decoder: keras.layers.Layer,
         prior: tfd.Distribution | keras.layers.Layer | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        parts.check_parts(encoder, decoder, prior)
+        check_parts(encoder, decoder, prior)
         self.encoder = encoder
         self.decoder = decoder
         self._given_prior = prior
         self._prior = prior
-        self._structure: parts.Structure | None = None
-        self.seed_generator = keras.random.SeedGenerator()
-        self._noise_seed = self._counter("noise_seed", random.fresh_seed())
-        self._train_step_number = self._counter("train_step", 0)
-        self._test_row = self._counter("test_row", 0)
-        self._functions: dict[str, Callable] = {}
-        if parts.known_input_shape(encoder) is not None:
-            self.build(parts.known_input_shape(encoder))
-
-    def _counter(self, name: str, value: int) -> keras.Variable:
-        return self.add_weight(
-            shape=(),
-            dtype="int64",
-            initializer=keras.initializers.Constant(value),
-            trainable=False,
-            aggregation="only_first_replica",
-            name=name,
-        )
+        # Behind functions: Keras would wrap or track what they hold.
+        self._get_parts: Callable[[], Parts] = lambda: Parts(encoder, decoder, prior)
+        self._get_structure: Callable[[], Structure | None] = lambda: None
+        latents = list(getattr(encoder, "factors", {"z": None}))
+        shapes = self._get_parts().known_shapes(latents)
+        if shapes is not None:
+            self.build(shapes["x"] if list(shapes) == ["x"] else shapes)
 
     # Structure.
 
     def build(self, input_shape: Any) -> None:
-        """Builds encoder and decoder, and checks that their distributions agree."""
+        """Builds the parts, and checks that their distributions agree.
+
+        Args:
+            input_shape: of x, `(None, ...)`; of what is given by name, a dict of such; of
+                the encoder's inputs by position, a list of such.
+
+        Raises:
+            TypeError: if a part returns no distribution.
+            ValueError: if names or shapes don't agree; the message says which.
+        """
         if self.built:
             return
+        latents = list(getattr(self.encoder, "factors", {"z": None}))
+        shapes = structure.shapes_by_name(input_shape)
         with tf.init_scope():
-            posterior = self.encoder(parts.example(self.encoder, input_shape))
-            parts.check_distribution(
-                posterior, "encoder", "MultivariateNormalTriL(latent_dim)"
-            )
-            if self._prior is None:
-                latent = tuple(posterior.event_shape)
-                self._prior = parts.standard_normal(latent, posterior.dtype)
-            parts.attach_prior(self._prior, self.encoder, posterior, input_shape)
-            self._structure = parts.examine(
-                posterior, self.prior, self.decoder, input_shape
-            )
+            parts = Parts(self.encoder, self.decoder, self._given_prior)
+            given = structure.example(parts, shapes, latents)
+            posterior = parts.encoder(given)
+            check_distribution(posterior, "encoder", "MultivariateNormalTriL(latent_dim)")
+            if self._given_prior is None:
+                self._prior = standard_normal(posterior)
+                parts = Parts(self.encoder, self.decoder, self._prior)
+            structure.attach_prior(self._prior, self.encoder, posterior, given)
+            found = structure.examine(parts, posterior, given, input_shape)
+        self._get_parts = lambda: parts
+        self._get_structure = lambda: found
         self.built = True
 
     @property
-    def structure(self) -> parts.Structure:
-        """The shapes of x and z, known when the model is built."""
-        if self._structure is None:
+    def structure(self) -> Structure:
+        """Names and shapes of what is given, of z and of x, once the model is built."""
+        found = self._get_structure()
+        if found is None:
             raise ValueError(
                 "the shapes of a model are known when it is built; received one whose "
                 "input shape is unknown. Call `fit`, or `build(input_shape)`, first."
             )
-        return self._structure
+        return found
 
     @property
-    def prior(self) -> tfd.Distribution:
-        """The distribution p(z), of batch shape `[]`."""
+    def latents(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each latent, by name; a single one is named `z`."""
+        return dict(self.structure.latents)
+
+    @property
+    def prior(self) -> Any:
+        """The distribution p(z); the layer that makes it, where it takes conditions."""
+        conditions = self.structure.conditions if self.built else []
+        parts = self._get_parts()
         if self._prior is None:
             self.structure  # noqa: B018 - raises: N(0, I) needs the latent shape
-        if isinstance(self._prior, keras.layers.Layer):
-            return self._prior()
-        return self._prior
+        if parts.prior is not None and parts.prior.names(conditions):
+            return self._prior
+        return parts.prior_at({})
 
     def get_config(self) -> dict[str, Any]:
-        """Encoder, decoder and prior, as Keras serialises them."""
+        """The constructor's arguments, as Keras serialises them."""
         prior = self._given_prior
-        if isinstance(prior, keras.layers.Layer):
-            prior = keras.saving.serialize_keras_object(prior)
-        elif prior is not None:
-            prior = serialize_distribution(prior)
-        return {
-            "name": self.name,
-            "trainable": self.trainable,
-            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "decoder": keras.saving.serialize_keras_object(self.decoder),
-            "prior": prior,
-        }
+        prior = None if prior is None else serialize_prior(prior)
+        return {**super().get_config(), "prior": prior}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """The model that `get_config` described."""
-        config = dict(config)
-        for part in {"encoder", "decoder", "posterior", "dtype"} & set(config):
-            config[part] = keras.saving.deserialize_keras_object(
-                config[part], custom_objects=custom_objects
-            )
         prior = config["prior"]
-        if prior is not None:
-            is_layer = "class_name" in prior
-            config["prior"] = (
-                keras.saving.deserialize_keras_object(prior, custom_objects=custom_objects)
-                if is_layer
-                else deserialize_distribution(prior)
-            )
-        return cls(**config)
+        prior = None if prior is None else deserialize_prior(prior)
+        return super().from_config({**config, "prior": prior}, custom_objects)
 
-    def _check_observed_shape(self, shape: tuple, name: str, same: bool) -> None:
-        hint = (
-            "End the decoder in a distribution over the shape of x."
-            if same
-            else "`y` is what the likelihood is of, x unless given; labels are not used: "
-            "call `fit(x)`."
-        )
-        checks.check_event(shape, name, self.structure.event_shape, hint)
-
-    def _build_for(self, shapes: Any) -> None:
-        """Builds for data of these shapes, where that is still to be done."""
+    def _build_for(self, x: Any) -> None:
+        """Builds for data such as x, where that is still to be done."""
         if not self.built:
-            shapes = keras.tree.map_shape_structure(
-                lambda shape: (None, *tuple(shape)[1:]), shapes
-            )
+            shapes = keras.tree.map_structure(lambda v: (None, *tuple(v.shape)[1:]), x)
+            if isinstance(x, Mapping) and list(x) == ["x"]:
+                shapes = shapes["x"]
             self.build(shapes)
 
-    def _example_posterior(self) -> tfd.Distribution:
-        return self.encoder(parts.example(self.encoder, self.structure.input_shape))
+    # The three distributions.
+
+    def _posterior(self, given: Mapping[str, Any], training: bool = False) -> Any:
+        """q(z|x, c), of batch shape `[B]`."""
+        return self._get_parts().encoder(given, training=training)
+
+    def _prior_at(self, given: Mapping[str, Any]) -> tfd.Distribution:
+        """p(z|c), of batch shape `[B]`, or `[]` where it takes no condition."""
+        return self._get_parts().prior_at(_conditions(given))
+
+    def _likelihood(self, z: Any, given: Mapping[str, Any], training: bool = False) -> Any:
+        """p(x|z, c), of batch shape `[*samples, B]`, for z `[*samples, B, *latent]`."""
+        latents = z if isinstance(z, Mapping) else {"z": z}
+        ranks = {name: len(shape) for name, shape in self.structure.latents.items()}
+        decoder = self._get_parts().decoder
+        return decoder.on_samples(latents, _conditions(given), ranks, training)
+
+    def _log_likelihood(
+        self, y: Any, z: Any, given: Mapping[str, Any], training: bool = False
+    ) -> tf.Tensor:
+        """log p(y_b | z_kb, c_b), `[K, B]`, for z `[K, B, *latent]`."""
+        likelihood = self._likelihood(z, given, training)
+        y = tf.cast(y, likelihood.dtype)
+        if isinstance(likelihood, tfd.BatchReshape):  # broadcasts no values
+            batch = likelihood.batch_shape_tensor()
+            y = tf.broadcast_to(y, tf.concat([batch, tf.shape(y)[1:]], axis=0))
+        return likelihood.log_prob(y)
+
+    def _weigh(
+        self,
+        posterior: Any,
+        y: Any,
+        given: Mapping[str, Any],
+        **draws: Any,
+    ) -> LogWeights:
+        """The terms of the log-weights; `draws` are `tfgen.losses.log_weights`'."""
+        return log_weights(
+            posterior,
+            self._prior_at(given),
+            lambda z: self._log_likelihood(y, z, given),
+            **draws,
+        )
 
     # Use.
 
     def call(self, x: Any, training: bool = False) -> tfd.Distribution:
         """p(x|z) for one z drawn from q(z|x)."""
-        posterior = self.encoder(self._encoder_inputs(x), training=training)
-        z = sample(_unwrap(posterior), self._keys(None, tf.shape(first_leaf(x))[0]))
-        return self.decoder(z, training=training)
+        given = self._to_given(x)
+        posterior = self._posterior(given, training)
+        z = sample(posterior, self._keys(None, _num_rows(given)))
+        return self._likelihood(z, given, training)
 
     def compute_output_spec(self, x: Any, training: bool = False) -> keras.KerasTensor:
         """A `KerasTensor` of the shape of x."""
-        if not self.built:
-            self.build(keras.tree.map_structure(lambda t: t.shape, x))
-        batch = first_leaf(x).shape[0]
+        self._build_for(x)
+        batch = keras.tree.flatten(x)[0].shape[0]
         return keras.KerasTensor(
             (batch, *self.structure.event_shape), dtype=self.variable_dtype
         )
 
     def predict_step(self, data: Any) -> tf.Tensor:
-        """The mean of p(x|z) for one z drawn from q(z|x)."""
+        """The mean of p(x|z) at the mean of q(z|x)."""
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        return self(x, training=False).mean()
+        given = self._to_given(x)
+        return self._likelihood(central_value(self._posterior(given)), given).mean()
 
-    def encode(self, x: Any) -> tfd.Distribution:
-        """The posterior q(z|x), of batch shape `[B]`.
-
-        Args:
-            x: `[B, ...]`.
-        """
-        return self.encoder(self._encoder_inputs(x), training=False)
-
-    def decode(self, z: Any) -> tfd.Distribution:
-        """The likelihood p(x|z), of batch shape `[B]`.
+    def encode(self, x: Any) -> Any:
+        """The posterior q(z|x, c), of batch shape `[B]`.
 
         Args:
-            z: `[B, *latent]`.
-        """
-        z = tf.cast(tf.convert_to_tensor(z), self.variable_dtype)
-        return self.decoder(z, training=False)
+            x: `[B, ...]`, or a dict of what is given by name, each `[B, ...]`.
 
-    def sample(self, num_samples: int | None = None, seed: Any = None) -> tf.Tensor:
-        """Draws from p(x): z from the prior, x from p(x|z).
+        Returns:
+            A distribution over z; over a dict of latents where there are several.
+        """
+        return self._posterior(self._checked(x))
+
+    def decode(self, z: Any, condition: Any = None) -> tfd.Distribution:
+        """The likelihood p(x|z, c), of batch shape `[B]`.
+
+        Args:
+            z: `[B, *latent]`, or a dict of latents by name.
+            condition: a dict of conditions by name, each `[B, ...]`.
+
+        Raises:
+            ValueError: if a condition is missing, unknown, or of another batch size.
+        """
+        z = keras.tree.map_structure(
+            lambda value: tf.cast(tf.convert_to_tensor(value), self.variable_dtype), z
+        )
+        checks.check_latents(z, self.structure)
+        count = keras.tree.flatten(z)[0].shape[0]
+        return self._likelihood(z, check_conditions(condition, self.structure, count))
+
+    def sample(
+        self, num_samples: int | None = None, seed: Any = None, condition: Any = None
+    ) -> tf.Tensor:
+        """Draws from p(x|c): z from the prior, x from p(x|z, c).
 
         `sample(n, seed=s)` gives row i the key (s, step 0, row i); `sample(seed=[...])`
         draws one sample a seed, which depends on that seed alone, and is what a served
         model gives for it.
 
         Args:
-            num_samples: how many; left out where `seed` is a vector.
+            num_samples: how many; left out where `seed` is a vector, or `condition` is
+                given.
             seed: an integer, a vector of integers, or `None` for fresh numbers.
+            condition: a dict of conditions by name, each `[num_samples, ...]`: one sample
+                for each row.
 
         Returns:
             `[num_samples, *event]`.
 
         Raises:
-            ValueError: if both or neither of `num_samples` and a vector `seed` are given.
-            TypeError: if one is not of an integer type.
+            ValueError: if neither `num_samples`, a vector `seed` nor `condition` is given,
+                or they say different numbers; or if a condition is missing or unknown.
+            TypeError: if a number is not of an integer type.
         """
-        return self._compiled(self._sample_by_key)(self._sample_keys(num_samples, seed))[0]
+        return self._sample(num_samples, seed, condition)[0]
 
-    def _sample_keys(self, num_samples: int | None, seed: Any) -> tf.Tensor:
-        self.structure  # noqa: B018 - raises where the model is not built
-        if seed is not None and np.ndim(seed) > 0:
-            checks.check_seeds(seed)
-            if num_samples is not None and num_samples != len(seed):
-                raise ValueError(
-                    "`num_samples` must be left out where `seed` holds one seed a sample; "
-                    f"received num_samples={num_samples} and {len(seed)} seeds."
-                )
-            return random.row_keys(seed, 0, 0)
-        if num_samples is None:
-            raise ValueError(
-                "`num_samples` must be given unless `seed` holds one seed a sample; "
-                f"received num_samples=None and seed={seed!r}. Try `sample(16)`."
-            )
-        return self._keys(seed, checks.positive_integer(num_samples, "num_samples"))
+    def sample_mean(
+        self, num_samples: int | None = None, seed: Any = None, condition: Any = None
+    ) -> tf.Tensor:
+        """The means of p(x|z, c), for the same z as `sample` draws; see there.
 
-    def _sample_by_key(self, keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """A draw of x, and the mean of p(x|z), for each key `[B, 2]`."""
-        z = sample(_unwrap(self.prior), random.fold_in(keys, _LATENT))
-        likelihood = self.decoder(z, training=False)
-        draws = sample(_unwrap(likelihood), random.fold_in(keys, _OBSERVED))
+        Of binary pixels a draw looks like salt and pepper, and a mean like an image.
+        """
+        return self._sample(num_samples, seed, condition)[1]
+
+    def _sample(
+        self, num_samples: int | None, seed: Any, condition: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        given = check_conditions(condition, self.structure, None)
+        if given and num_samples is None and (seed is None or np.ndim(seed) == 0):
+            num_samples = int(_num_rows(given))
+        keys = self._sample_keys(num_samples, seed)
+        checks.check_same_rows(given, int(keys.shape[0]), "condition", "samples asked for")
+        program = self.program("sample", lambda: self._sample_by_key, reduce_retracing=True)
+        return program(keys, given)
+
+    def _sample_by_key(
+        self, keys: tf.Tensor, given: Mapping[str, Any]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """A draw of x, and the mean of p(x|z, c), for each key `[B, 2]`."""
+        latent = random.stream(keys, random.Stream.LATENT)
+        z = sample(self._prior_at(given), latent)
+        likelihood = self._likelihood(z, given)
+        draws = sample(likelihood, random.stream(keys, random.Stream.OBSERVED))
         return draws, likelihood.mean()
 
     def reconstruct(self, x: Any, seed: Any = None) -> tf.Tensor:
         """The mean of p(x|z) for one z drawn from q(z|x) an example.
 
         Args:
-            x: `[B, ...]`.
+            x: `[B, ...]`, or a dict of what is given by name.
             seed: an integer, or `None` for fresh numbers.
 
         Returns:
             `[B, *event]`.
         """
-        x = self._encoder_inputs(x)
-        return self._reconstruct(x, self._keys(seed, first_leaf(x).shape[0])).mean()
+        given = self._checked(x)
+        return self._reconstruct(given, self._keys(seed, _num_rows(given)))
 
-    def _reconstruct(self, x: Any, keys: tf.Tensor) -> tfd.Distribution:
-        posterior = self.encoder(x, training=False)
-        z = sample(_unwrap(posterior), random.fold_in(keys, _LATENT))
-        return self.decoder(z, training=False)
+    def _reconstruct(self, given: Mapping[str, Any], keys: tf.Tensor) -> tf.Tensor:
+        latent = random.stream(keys, random.Stream.LATENT)
+        z = sample(self._posterior(given), latent)
+        return self._likelihood(z, given).mean()
+
+    # Weights.
 
     def log_weights(
-        self, x: Any, num_samples: int, seed: Any = None, y: Any = None
+        self,
+        x: Any,
+        num_samples: int,
+        seed: Any = None,
+        y: Any = None,
+        posterior: Any = None,
     ) -> tf.Tensor:
         """log w = log p(y|z) + log p(z) - log q(z|x), z drawn from q(z|x).
 
         Args:
-            x: `[B, ...]`, what the encoder sees.
+            x: `[B, ...]`, what the encoder sees, or a dict of what is given by name.
             num_samples: K.
             seed: an integer, or `None` for fresh numbers. Row b is keyed by (seed, b).
             y: `[B, *event]`, what the likelihood is of; x unless given.
+            posterior: what to draw z from, of batch shape `[B]`, such as
+                `model.refine(x, 200)`; the encoder's answer unless given.
 
         Returns:
             `[K, B]`, in nats.
         """
-        num_samples = checks.positive_integer(num_samples, "num_samples")
-        x, y = self._prepare(x, y)
-        keys = self._keys(seed, first_leaf(x).shape[0])
-        return self._log_weights((x, y), keys, 0, num_samples).total
+        return self.log_weight_terms(x, num_samples, seed, y, posterior).total
 
-    def _log_weights(
-        self, data: Any, keys: tf.Tensor, first_sample: Any, num_samples: int
+    def log_weight_terms(
+        self,
+        x: Any,
+        num_samples: int = 1,
+        seed: Any = None,
+        y: Any = None,
+        posterior: Any = None,
+        z: Any = None,
     ) -> LogWeights:
-        x, y = data
-        posterior = _unwrap(self.encoder(x, training=False))
-        z, log_posterior = sample_and_log_prob(posterior, keys, num_samples, first_sample)
-        return LogWeights(self._log_likelihood(y, z), self.prior.log_prob(z), log_posterior)
+        """The three terms of `log_weights`, at z drawn or given.
+
+        Args:
+            x: as `log_weights`'.
+            num_samples: as `log_weights`'; left aside where `z` is given.
+            seed: as `log_weights`'.
+            y: as `log_weights`'.
+            posterior: as `log_weights`'.
+            z: `[K, B, *latent]`, or a dict of latents by name; drawn unless given.
+
+        Returns:
+            A `tfgen.losses.LogWeights`, three tensors `[K, B]`.
+        """
+        num_samples = checks.positive_integer(num_samples, "num_samples")
+        given, y = self._prepare(x, y, posterior)
+        keys = self._keys(seed, _num_rows({"y": y})) if z is None else None
+        factory, tensors = _taken_apart(posterior)
+
+        def make() -> Callable:
+            def weigh(given: Any, y: Any, tensors: Any, keys: Any, z: Any) -> LogWeights:
+                q = factory(tensors) if factory else self._posterior(given)
+                return self._weigh(q, y, given, num_samples=num_samples, key=keys, z=z)
+
+            return weigh
+
+        name = ("log_weight_terms", factory, num_samples if z is None else None)
+        program = self.program(name, make, reduce_retracing=True)
+        return program(given, y, tensors, keys, z)
 
     def log_prob(
-        self, x: Any, num_samples: int = 5000, seed: Any = None, y: Any = None
+        self,
+        x: Any,
+        num_samples: int = 5000,
+        seed: Any = None,
+        y: Any = None,
+        posterior: Any = None,
     ) -> tf.Tensor:
         """log p(x), estimated by importance sampling: L_K on `num_samples` samples.
 
@@ -300,39 +394,80 @@ class LatentVariableModel(FusedModel):
         examples and samples are taken in blocks.
 
         Args:
-            x: `[B, ...]`, what the encoder sees.
+            x: as `log_weights`'.
             num_samples: K.
             seed: an integer, or `None` for fresh numbers.
-            y: `[B, *event]`, what the likelihood is of; x unless given.
+            y: as `log_weights`'.
+            posterior: as `log_weights`'.
 
         Returns:
             `[B]`, in nats.
         """
-        log_sum = self._log_weight_sums(x, num_samples, seed, y).log_sum
-        return log_sum - tf.math.log(tf.cast(num_samples, log_sum.dtype))
+        sums = self.importance_sums(x, num_samples, seed, y, posterior)
+        return sums.log_sum - tf.math.log(tf.cast(num_samples, sums.log_sum.dtype))
 
-    def _log_weight_sums(
-        self, x: Any, num_samples: int, seed: Any, y: Any = None
+    def importance_sums(
+        self,
+        x: Any,
+        num_samples: int,
+        seed: Any = None,
+        y: Any = None,
+        posterior: Any = None,
+        keep: int = 0,
     ) -> WeightSums:
+        """Sums of K importance weights of each example, in bounded memory.
+
+        Args:
+            x: as `log_weights`'.
+            num_samples: K.
+            seed: as `log_weights`'.
+            y: as `log_weights`'.
+            posterior: as `log_weights`'.
+            keep: how many of each row's largest log-weights to keep.
+
+        Returns:
+            `log_sum`, `log_sum_squares` and `sum_logs`, each `[B]`, and `largest`, the
+            largest log-weights, descending, `[keep, B]`.
+        """
         num_samples = checks.positive_integer(num_samples, "num_samples")
-        x, y = self._prepare(x, y)
-        keys = self._keys(seed, first_leaf(x).shape[0])
-        latent_size = int(np.prod(self.structure.latent_shape))
-        width = max(int(np.prod(self.structure.event_shape)), latent_size**2, 256)
-        return log_weight_sums(
-            lambda xla: self._compiled(self._block_sums, xla),
-            (x, y),
-            keys,
+        given, y = self._prepare(x, y, posterior)
+        count = _num_rows({"y": y})
+        keys = self._keys(seed, count)
+        factory, tensors = _taken_apart(posterior)
+
+        def make() -> Callable:
+            def weigh(block: Any, first_sample: tf.Tensor, num_samples: int) -> WeightSums:
+                given, y, tensors, keys = block
+                q = factory(tensors) if factory else self._posterior(given)
+                terms = self._weigh(
+                    q,
+                    y,
+                    given,
+                    num_samples=num_samples,
+                    key=keys,
+                    first_sample=first_sample,
+                )
+                return WeightSums.of(terms.total, keep)
+
+            return weigh
+
+        return importance_sums(
+            lambda xla: self.program(
+                ("importance_sums", factory, keep), make, jit_compile=xla or None
+            ),
+            (given, y, tensors, keys),
+            count if isinstance(count, int) else None,
             num_samples,
-            width,
+            self._width,
+            keep,
             xla=xla_pays(self),
         )
 
-    def _block_sums(
-        self, data: Any, keys: tf.Tensor, first_sample: tf.Tensor, num_samples: int
-    ) -> WeightSums:
-        log_weights = self._log_weights(data, keys, first_sample, num_samples)
-        return WeightSums.of(log_weights.total)
+    @property
+    def _width(self) -> int:
+        """Numbers in the largest intermediate of one row and sample, about."""
+        latent = sum(int(np.prod(shape)) for shape in self.structure.latents.values())
+        return max(int(np.prod(self.structure.event_shape)), latent**2, 256)
 
     def refine(
         self,
@@ -342,21 +477,24 @@ class LatentVariableModel(FusedModel):
         num_samples: int = 8,
         seed: Any = None,
         y: Any = None,
-    ) -> TensorDistribution:
+        posterior: Any = None,
+    ) -> Any:
         """q(z|x) after gradient steps on each example's own parameters.
 
-        They start at the encoder's answer and climb the ELBO; encoder, decoder and prior
+        They start at the encoder's answer and ascend the ELBO; encoder, decoder and prior
         stay as they are. An example that ends below its start, by two standard errors of a
         comparison on fresh noise, keeps its start. What is gained is the encoder's gap, see
-        `tfgen.evaluation.inference_gap`.
+        `tfgen.evaluation.inference_gap`. Where a latent depends on another, what is moved
+        is added to the parameters that its network gives.
 
         Args:
-            x: `[B, ...]`, what the encoder sees.
+            x: as `log_weights`'.
             steps: of Adam, at least 0; 100 to 500 are usual.
-            learning_rate: at the start; it falls to 0 by half a cosine.
+            learning_rate: at the start; it decreases to 0 by half a cosine.
             num_samples: posterior samples an example and step.
             seed: an integer, or `None` for fresh numbers.
-            y: `[B, *event]`, what the likelihood is of; x unless given.
+            y: as `log_weights`'.
+            posterior: where to start; the encoder's answer unless given.
 
         Returns:
             The refined posterior, of the encoder's family and of batch shape `[B]`.
@@ -368,10 +506,56 @@ class LatentVariableModel(FusedModel):
 
         Source: Kim et al. Semi-amortized variational autoencoders. arXiv 1802.02550.
         """
-        x, y = self._prepare(x, y)
-        keys = self._keys(seed, first_leaf(x).shape[0])
-        start = self.encoder(x, training=False)
-        return refine(self, y, start, steps, learning_rate, num_samples, keys)
+        steps = check_steps(steps)
+        num_samples = checks.positive_integer(num_samples, "num_samples")
+        learning_rate = checks.positive_number(learning_rate, "learning_rate")
+        given, y = self._prepare(x, y, posterior)
+        start = self._posterior(given) if posterior is None else posterior
+        check_posterior(start, "`refine` needs an encoder that ends in", None)
+        count = int(start.batch_shape[0])
+        get_estimator("stl").check(start, num_samples)
+        factory, tensors = _taken_apart(start)
+        numbers = num_samples * int(np.prod(self.structure.event_shape))
+        xla = xla_pays(self) and steps * count * numbers > _XLA_NUMBERS
+        program = self.program(
+            ("refine", factory, num_samples),
+            lambda: self._refinement(factory, num_samples),
+            jit_compile=xla or None,
+        )
+        rate = tf.constant(learning_rate, self.variable_dtype)
+        refined = in_row_blocks(
+            lambda block: program(*block, tf.constant(steps), rate),
+            (given, y, tensors, self._keys(seed, count)),
+            count,
+            max(1, _REFINED_NUMBERS // numbers),
+        )
+        return start.rebuild(refined)
+
+    def _refinement(self, factory: Callable, num_samples: int) -> Callable:
+        """From a block of rows to their refined raw parameters."""
+        bound = ELBO(num_samples, kl="monte_carlo", estimator="stl")
+
+        def program(
+            given: Any, y: Any, tensors: Any, keys: tf.Tensor, steps: Any, rate: Any
+        ) -> Any:
+            start = factory(tensors)
+            raw = start.raw_parameters
+            leaves = tf.nest.flatten(raw)
+            sizes = [leaf.shape[-1] for leaf in leaves]
+
+            def evaluate(rows: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+                parts = tf.nest.pack_sequence_as(raw, tf.split(rows, sizes, axis=-1))
+                return bound.evaluate(
+                    start.rebuild(parts),
+                    self._prior_at(given),
+                    lambda z: self._log_likelihood(y, z, given),
+                    noise,
+                ).objective
+
+            rows = refine_rows(evaluate, tf.concat(leaves, axis=-1), keys, steps, rate)
+            return tf.nest.pack_sequence_as(raw, tf.split(rows, sizes, axis=-1))
+
+        return program
 
     def export(
         self,
@@ -390,8 +574,11 @@ class LatentVariableModel(FusedModel):
         | `reconstruct` | `x`, `seed` | `mean` [B, ...] |
         | `iwlb` | `x`, `seed` | `iwlb` [B], in nats |
 
-        One seed is one sample, the same on every replica, in every batch and after every
-        restart, and the same as `sample(seed=[...])` gives.
+        A model that is given conditions takes them beside, by name: `sample` takes `seed`
+        and `c`. A model of several latents decodes from them by name, and `encode` gives
+        `mean_<name>` and `scale_<name>`. One seed is one sample, the same on every
+        replica, in every batch and after every restart, and the same as
+        `sample(seed=[...])` gives.
 
         Args:
             filepath: the base directory of the model, as the server reads it.
@@ -413,72 +600,62 @@ class LatentVariableModel(FusedModel):
         signatures = vae_signatures(self, num_samples)
         return serving.export(filepath, signatures, version=version, xla=xla)
 
-    # Helpers.
+    # Data.
 
-    def _compiled(self, function: Callable, xla: bool = False) -> Callable:
-        """`function` as a graph, traced once for a shape and kept."""
-        name = f"{function.__name__}, XLA" if xla else function.__name__
-        if name not in self._functions:
-            self._functions[name] = tf.function(
-                function, autograph=False, jit_compile=xla or None
-            )
-        return self._functions[name]
+    def _to_given(self, x: Any) -> dict[str, Any]:
+        """What is given, as tensors by name, of the types that the parts take."""
+        found = self._get_structure()
+        return to_tensors(of_x(x), {} if found is None else found.given)
 
-    def _encoder_inputs(self, x: Any) -> Any:
-        """x as tensors of a type that the encoder takes."""
-        inputs = getattr(self.encoder, "inputs", None)
+    def _checked(self, x: Any) -> dict[str, Any]:
+        """What is given, as tensors by name, of the names and shapes of the model."""
+        given = of_x(x)
+        self._build_for(given)
+        given = self._to_given(given)
+        checks.check_given(given, self.structure)
+        return given
 
-        def convert(value: Any, dtype: str | None = None) -> tf.Tensor:
-            value = tf.convert_to_tensor(value)
-            if dtype is None:
-                dtype = value.dtype if value.dtype.is_floating else keras.backend.floatx()
-            return tf.cast(value, dtype)
+    def _prepare(
+        self, x: Any, y: Any = None, posterior: Any = None
+    ) -> tuple[dict[str, Any], Any]:
+        """What is given, and what the likelihood is of, checked.
 
-        if inputs and len(inputs) == 1 and not keras.tree.is_nested(x):
-            return convert(x, inputs[0].dtype)
-        return keras.tree.map_structure(convert, x)
-
-    def _prepare(self, x: Any, y: Any) -> tuple[Any, Any]:
-        y = x if y is None else y
-        x = self._encoder_inputs(x)
-        self._build_for(keras.tree.map_structure(lambda t: t.shape, x))
-        if not keras.tree.is_nested(x):
-            shape = tuple(self.structure.input_shape)[1:]
-            checks.check_event(tuple(x.shape), "x", shape)
-        y = tf.convert_to_tensor(y)
-        self._check_observed_shape(tuple(y.shape), "x" if y is x else "y", y is x)
-        return x, y
-
-    def _keys(self, seed: Any, count: Any) -> tf.Tensor:
-        """Keys of rows 0, 1, ..., `[count, 2]`; fresh ones where `seed` is `None`."""
-        if seed is None:
-            state = tf.cast(self.seed_generator.next(), tf.int64)
-            seed, step = state[0], state[1]
+        With a posterior from outside the encoder is not asked, and the entry `x` is only
+        what the likelihood is of.
+        """
+        given = of_x(x)
+        same = y is None
+        y = tf.convert_to_tensor(checks.observed(given) if same else y)
+        if posterior is None:
+            given = self._checked(given)
         else:
-            step = tf.constant(0, tf.int64)
-        return random.row_keys(seed, step, tf.range(count))
+            check_posterior(posterior, "`posterior` must be made by", y.shape[0])
+            given = check_conditions(_conditions(given), self.structure, y.shape[0])
+        self._check_observed_shape(tuple(y.shape), "x" if same else "y", same)
+        return given, y
 
-    def _log_likelihood(self, y: Any, z: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """log p(y_b | z_kb), `[K, B]`, for z `[K, B, *latent]`."""
-        shape = tf.shape(z)[:2]
-        flat = tf.reshape(z, tf.concat([[-1], tf.shape(z)[2:]], axis=0))
-        flat = tf.ensure_shape(flat, [None, *z.shape[2:]])
-        likelihood = self.decoder(flat, training=training)
-        y = tf.cast(y, likelihood.dtype)
-        if isinstance(likelihood, TensorDistribution) and likelihood.layer.any_batch:
-            raw = likelihood.raw_parameters
-            unflat = tf.reshape(raw, tf.concat([shape, tf.shape(raw)[1:]], axis=0))
-            unflat = tf.ensure_shape(unflat, [*z.shape[:2], *raw.shape[1:]])
-            return likelihood.rebuild(unflat).log_prob(y)
-        tiled = tf.broadcast_to(y, tf.concat([shape, tf.shape(y)[1:]], axis=0))
-        tiled = tf.reshape(tiled, tf.concat([[-1], tf.shape(y)[1:]], axis=0))
-        return tf.reshape(likelihood.log_prob(tiled), shape)
+    def _check_observed_shape(self, shape: tuple, name: str, same: bool) -> None:
+        hint = (
+            "End the decoder in a distribution over the shape of x."
+            if same
+            else "`y` is what the likelihood is of, x unless given; labels are not used: "
+            "call `fit(x)`."
+        )
+        checks.check_event(shape, name, self.structure.event_shape, hint)
 
 
-def first_leaf(x: Any) -> Any:
-    """The first tensor of a structure."""
-    return keras.tree.flatten(x)[0]
+def _conditions(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if name != "x"}
 
 
-def _unwrap(distribution: tfd.Distribution) -> tfd.Distribution:
-    return getattr(distribution, "tensor_distribution", distribution)
+def _num_rows(given: Mapping[str, Any]) -> Any:
+    """The number of rows, a Python integer where the shape tells."""
+    first = keras.tree.flatten(given)[0]
+    return first.shape[0] or tf.shape(first)[0]
+
+
+def _taken_apart(posterior: Any) -> tuple[Callable | None, Any]:
+    """What makes a posterior that is given, and of which tensors."""
+    if posterior is None:
+        return None, None
+    return posterior.factory, posterior.tensors

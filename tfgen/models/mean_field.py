@@ -12,9 +12,9 @@ from tfgen import random
 from tfgen.layers import DistributionLayer, MultivariateNormalDiag, TensorDistribution
 from tfgen.losses import Bound
 from tfgen.models import checks, parts
+from tfgen.models.given import of_x
 from tfgen.models.posterior_table import PosteriorTable
-from tfgen.models.refine import refine
-from tfgen.models.row_adam import climb
+from tfgen.models.row_adam import ascend
 from tfgen.models.vae import VAE
 
 tfd = tfp.distributions
@@ -45,7 +45,8 @@ class MeanFieldVAE(VAE):
 
     Methods of `VAE` that take x for the encoder take indices here, integers `[B]` in
     [0, num_examples): `encode(index)`, `reconstruct(index)`, `predict(index)`, and
-    `log_weights(index, num_samples, y=x)`, `log_prob(index, y=x)`.
+    `log_weights(index, num_samples, y=x)`, `log_prob(index, y=x)`. New examples have no
+    row: `log_prob(x, posterior=model.refine(x, steps))`.
 
     Args:
         num_examples: N, the number of examples to fit.
@@ -80,6 +81,8 @@ class MeanFieldVAE(VAE):
     Stochastic variational inference. arXiv 1206.7051.
     """
 
+    _parts = ("posterior", "decoder")
+
     def __init__(
         self,
         num_examples: int,
@@ -89,7 +92,7 @@ class MeanFieldVAE(VAE):
         **kwargs: Any,
     ) -> None:
         num_examples = checks.positive_integer(num_examples, "num_examples")
-        parts.check_parts(None, decoder, prior)
+        parts.check_parts(decoder, decoder, prior)
         if posterior is None:
             posterior = MultivariateNormalDiag(_latent_size(decoder))
         if not isinstance(posterior, DistributionLayer):
@@ -124,10 +127,7 @@ class MeanFieldVAE(VAE):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as Keras serialises them."""
-        config = super().get_config()
-        del config["encoder"]
-        posterior = keras.saving.serialize_keras_object(self.posterior)
-        return {**config, "num_examples": self.num_examples, "posterior": posterior}
+        return {**super().get_config(), "num_examples": self.num_examples}
 
     # Training.
 
@@ -242,32 +242,31 @@ class MeanFieldVAE(VAE):
 
         return data.map(check)
 
-    def _check_data(  # type: ignore[override]  # takes indices
-        self, index: Any, x: Any, weight: Any, prefix: str = ""
-    ) -> Any:
-        if isinstance(index, tf.data.Dataset):
-            if len(index.element_spec) < 2:
+    def _check_data(self, x: Any, y: Any, weight: Any, prefix: str = "") -> Any:
+        """Checks indices and examples; returns the examples to use."""
+        if isinstance(x, tf.data.Dataset):
+            if len(x.element_spec) < 2:
                 raise ValueError(
                     f"`{prefix}index` must be a dataset of (index, x); received elements "
-                    f"{index.element_spec}."
+                    f"{x.element_spec}."
                 )
-            return x
-        if x is None:
+            return y
+        if y is None:
             raise ValueError(
                 "`x` must be given: `fit(index, x)` takes the examples beside their "
                 "indices; received None."
             )
-        self._check_index(index, f"{prefix}index")
-        checks.check_array(np.asarray(x), f"{prefix}x", self.structure.event_shape)
-        if len(x) != len(index):
+        self._check_index(x, f"{prefix}index")
+        checks.check_array(np.asarray(y), f"{prefix}x", self.structure.event_shape)
+        if len(y) != len(x):
             raise ValueError(
                 f"`{prefix}index` and `{prefix}x` must have the same length; received "
-                f"{len(index)} indices and {len(x)} examples."
+                f"{len(x)} indices and {len(y)} examples."
             )
-        self.structure.check_support(np.asarray(x), f"{prefix}x")
+        self.structure.check_support(np.asarray(y), f"{prefix}x")
         if weight is not None:
-            checks.check_weights(weight, len(x))
-        return x
+            checks.check_weights(weight, len(y))
+        return y
 
     def _check_index(self, index: Any, name: str = "index") -> None:
         values = np.asarray(index)
@@ -289,7 +288,8 @@ class MeanFieldVAE(VAE):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on a batch, of rows and model; see `keras.Model.train_step`."""
-        index, y, weight = self._unpack(data)
+        given, y, weight = self._unpack(data)
+        index = given["x"]
         size = tf.shape(index)[0]
         key = self._train_keys(tf.range(size))
         rows, moments = self.table.read(index)
@@ -297,46 +297,44 @@ class MeanFieldVAE(VAE):
         moves = self.encoder.trainable
         joint = self.posterior_steps is None
         if moves and not joint:
-            rows, moments = self._climb(index, y, weight, key, rows, moments)
+            rows, moments = self._fit_rows(given, y, weight, key, rows, moments)
         with tf.GradientTape() as tape:
             tape.watch(rows)
             posterior = self.posterior.distribution(rows)
-            evaluation = self._evaluate_at(posterior, y, key, training=True)
-            loss, _ = self._losses_of(evaluation, weight, size)
+            prediction = self._predict_at(posterior, given, y, key, training=True)
+            loss = self._loss_of(given, y, prediction, weight, training=True)
             scaled = self.optimizer.scale_loss(loss)
         gradients, row_gradient = tape.gradient(scaled, (variables, rows))
         if moves and joint:
-            # Of the sum of the objectives, as `_climb`'s.
-            scale = self.optimizer.scale_loss(tf.ones([])) / tf.cast(size, rows.dtype)
-            upwards = -row_gradient / scale
+            # Of the sum of the objectives, as in `_fit_rows`.
+            scale = self.optimizer.scale_loss(tf.ones([], rows.dtype))
+            upwards = -row_gradient * tf.cast(size, rows.dtype) / scale
             upwards = self.table.sum_over_duplicates(index, upwards)
-            rows, moments = climb(rows, upwards, moments, self._row_learning_rate())
+            rows, moments = ascend(rows, upwards, moments, self._row_learning_rate())
         if variables:
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         if moves:
             self.table.write(index, rows, moments)
-        return self._update_metrics(loss, evaluation, index, y, weight)
+        return self._update_metrics(loss, prediction, given, y, weight)
 
-    def _climb(
-        self, index: tf.Tensor, y: Any, weight: Any, key: tf.Tensor, *state: Any
+    def _fit_rows(
+        self, given: Any, y: Any, weight: Any, key: tf.Tensor, *state: Any
     ) -> tuple[Any, ...]:
         """The rows and their moments after `posterior_steps` steps, the model held."""
 
         def step(i: tf.Tensor, rows: tf.Tensor, moments: Any) -> tuple[Any, ...]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(rows)
-                evaluation = self._evaluate_at(
-                    self.posterior.distribution(rows),
-                    y,
-                    random.fold_in(key, i + 1),
-                    training=True,
-                )
-                value = evaluation.objective
+                posterior = self.posterior.distribution(rows)
+                noise = random.stream(key, random.Stream.ROW_STEP, i)
+                prediction = self._predict_at(posterior, given, y, noise, training=True)
+                value = prediction.evaluation.objective
                 if weight is not None:
                     value *= tf.cast(weight, value.dtype)
                 value = tf.reduce_sum(value)
-            upwards = self.table.sum_over_duplicates(index, tape.gradient(value, rows))
-            return i + 1, *climb(rows, upwards, moments, self._row_learning_rate())
+            upwards = tape.gradient(value, rows)
+            upwards = self.table.sum_over_duplicates(given["x"], upwards)
+            return i + 1, *ascend(rows, upwards, moments, self._row_learning_rate())
 
         assert self.posterior_steps is not None
         count = self.posterior_steps
@@ -392,11 +390,12 @@ class MeanFieldVAE(VAE):
         learning_rate: float = 0.05,
         num_samples: int = 8,
         seed: Any = None,
+        posterior: TensorDistribution | None = None,
     ) -> TensorDistribution:
         """q(z) of new examples, decoder and prior held: inference by gradient steps.
 
-        They start where a row that was never visited stands, and climb the ELBO. The table
-        is not touched.
+        They start where a row that was never visited stands, and ascend the ELBO. The
+        table is not touched.
 
         Args:
             x: new examples, `[B, *event]`.
@@ -404,6 +403,7 @@ class MeanFieldVAE(VAE):
             learning_rate: as `VAE.refine`'s.
             num_samples: as `VAE.refine`'s.
             seed: as `VAE.refine`'s.
+            posterior: as `VAE.refine`'s, for other rows to start at.
 
         Returns:
             A distribution of the posterior's family, of batch shape `[B]`.
@@ -412,29 +412,29 @@ class MeanFieldVAE(VAE):
             TypeError: as `VAE.refine`.
             ValueError: as `VAE.refine`.
         """
-        x = tf.convert_to_tensor(x)
-        checks.check_event(tuple(x.shape), "x", self.structure.event_shape)
-        count = int(x.shape[0])
-        start = self.posterior.distribution(
-            tf.zeros([count, self.posterior._params_size()])
+        if posterior is None:
+            shape = [len(of_x(x)["x"]), self.posterior._params_size()]
+            posterior = self.posterior.distribution(tf.zeros(shape))
+        return super().refine(
+            x, steps, learning_rate, num_samples, seed, posterior=posterior
         )
-        keys = self._keys(seed, count)
-        return refine(self, x, start, steps, learning_rate, num_samples, keys)
 
-    def _encoder_inputs(self, x: Any) -> Any:
-        if not tf.is_symbolic_tensor(x):
-            self._check_index(x)
-        return tf.cast(x, tf.int64)
+    def _to_given(self, x: Any) -> dict[str, Any]:
+        given = of_x(x)
+        if "x" in given and not tf.is_symbolic_tensor(given["x"]):
+            self._check_index(given["x"])
+        return super()._to_given(given)
 
-    def _prepare(self, x: Any, y: Any) -> tuple[Any, Any]:
-        if y is None:
-            raise ValueError(
-                "`y` must be the examples themselves, as `index` is only their numbers; "
-                "received None. Call `log_prob(index, y=x)`; for new examples, "
-                "`tfgen.evaluation.log_likelihood(model, x, "
-                "posterior=model.refine(x, steps))`."
-            )
-        return super()._prepare(x, y)
+    def _prepare(self, x: Any, y: Any = None, posterior: Any = None) -> Any:
+        if posterior is not None:
+            return super()._prepare({}, x if y is None else y, posterior)
+        if y is not None:
+            return super()._prepare(x, y)
+        raise ValueError(
+            "`y` must be the examples themselves, as `index` is only their numbers; "
+            "received None. Call `log_prob(index, y=x)`; for new examples, "
+            "`log_prob(x, posterior=model.refine(x, steps))`."
+        )
 
 
 def _latent_size(decoder: keras.Model) -> int:

@@ -1,54 +1,147 @@
 """How encoder, prior and decoder fit together: found out on one example of zeros."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfgen.layers import FactoredDistribution, JointDistribution, NamedInputs
+
 tfd = tfp.distributions
 
 __all__ = [
+    "Parts",
     "Structure",
-    "attach_prior",
     "check_distribution",
     "check_parts",
-    "examine",
-    "example",
     "known_input_shape",
     "standard_normal",
 ]
 
 
 class Structure(NamedTuple):
-    """What a latent-variable model is made of, once its input shape is known.
+    """What a latent-variable model is made of, once its inputs' shapes are known.
 
     Attributes:
-        input_shape: the encoder's, as Keras gives it to `build`.
-        latent_shape: of z.
+        input_shape: of what is given, as Keras gives it to `build`.
+        given: a spec of one example of each variable that is given, by name.
+        latents: the shape of each latent, by name.
+        is_joint: whether z is a dict of latents; otherwise it is a tensor.
         event_shape: of x, as the likelihood has it.
         check_support: raises a ValueError where data `(values, name)` can't be of the
-            likelihood; a method, since Keras would track its layer.
+            likelihood.
     """
 
     input_shape: Any
-    latent_shape: tuple[int, ...]
+    given: dict[str, Any]
+    latents: dict[str, tuple[int, ...]]
+    is_joint: bool
     event_shape: tuple[int, ...]
     check_support: Callable[[Any, str], None]
+
+    @property
+    def latent_shape(self) -> Any:
+        """The shape of z; of several latents, by name."""
+        return dict(self.latents) if self.is_joint else self.latents["z"]
+
+    @property
+    def conditions(self) -> list[str]:
+        """The names of what is given beside x."""
+        return [name for name in self.given if name != "x"]
+
+
+class Parts:
+    """The three parts of a model, called by the names of their inputs.
+
+    Args:
+        encoder: from what is given to q(z|x, c).
+        decoder: from z, or latents by name, and conditions to p(x|z, c).
+        prior: a distribution, or a layer that returns one, given conditions or nothing.
+    """
+
+    def __init__(self, encoder: Any, decoder: Any, prior: Any) -> None:
+        self.encoder = _named(encoder, "encoder")
+        self.decoder = _named(decoder, "decoder")
+        self._prior = prior
+        self.prior = _named(prior, "prior") if _is_layer(prior) else None
+
+    def prior_at(self, conditions: Mapping[str, Any]) -> tfd.Distribution:
+        """p(z|c), of batch shape `[B]`, or `[]` where it takes no condition."""
+        return self._prior if self.prior is None else self.prior(conditions)
+
+    def takes(self, variables: list[str], latents: list[str]) -> dict[str, set[str]]:
+        """The variables that each part takes of those that are given.
+
+        Args:
+            variables: the names of what is given.
+            latents: the names of the latents.
+
+        Raises:
+            ValueError: if a part takes something that there is not.
+        """
+        conditions = [name for name in variables if name != "x"]
+        taken = {"encoder": set(self.encoder.names(variables).values())}
+        of_decoder = self.decoder.names([*conditions, *latents]).values()
+        taken["decoder"] = set(of_decoder) - set(latents)
+        taken["prior"] = set()
+        if self.prior is not None:
+            taken["prior"] = set(self.prior.names(conditions).values())
+        return taken
+
+    def specs_of(self, variables: list[str], latents: list[str]) -> dict[str, Any]:
+        """The `KerasTensor`s of the variables, where a part says them."""
+        conditions = [name for name in variables if name != "x"]
+        found: dict[str, Any] = {}
+        for part, names in (
+            (self.prior, conditions),
+            (self.decoder, [*conditions, *latents]),
+            (self.encoder, variables),
+        ):
+            for name, variable in (part.names(names) if part is not None else {}).items():
+                if variable in variables and name in part.specs:
+                    found[variable] = part.specs[name]
+        return found
+
+    def known_shapes(self, latents: list[str]) -> dict[str, tuple] | None:
+        """The shapes of what is given, `None` where they are known from data only."""
+        encoder, decoder = self.encoder.specs, self.decoder.specs
+        if not encoder or (len(encoder) > 1 and "x" not in encoder):
+            return None
+        if len(encoder) == 1 and not isinstance(self.encoder, JointDistribution):
+            encoder = {"x": next(iter(encoder.values()))}
+        conditions = {}
+        if len(decoder) > 1:
+            conditions = {n: s for n, s in decoder.items() if n not in latents}
+        if self.prior is not None:
+            conditions |= self.prior.specs
+        shapes = {n: tuple(s.shape) for n, s in {**conditions, **encoder}.items()}
+        automatic = [n for n in shapes if n.startswith(("keras_tensor", "input_layer"))]
+        return None if automatic or not shapes.get("x", [1])[1:] else shapes
+
+
+def _named(network: Any, part: str) -> Any:
+    """What calls a network by name: a `JointDistribution` does so itself."""
+    if isinstance(network, JointDistribution):
+        return network
+    return NamedInputs(network, part)
+
+
+def _is_layer(prior: Any) -> bool:
+    return isinstance(prior, keras.layers.Layer)
 
 
 def check_parts(encoder: Any, decoder: Any, prior: Any) -> None:
     """Raises a TypeError if a part of a model is not of the right kind.
 
     Args:
-        encoder: `None` for a model that makes its own.
+        encoder: as a model was given it.
         decoder: as a model was given it.
         prior: as a model was given it; `None` for N(0, I).
     """
     for name, part in (("encoder", encoder), ("decoder", decoder)):
-        is_made = name == "encoder" and part is None
-        if not is_made and not isinstance(part, keras.layers.Layer):
+        if not isinstance(part, keras.layers.Layer):
             raise TypeError(
                 f"`{name}` must be a Keras model that ends in a distribution layer; "
                 f"received {part!r} of type {type(part).__name__}."
@@ -67,21 +160,30 @@ def check_parts(encoder: Any, decoder: Any, prior: Any) -> None:
         )
 
 
-def standard_normal(shape: tuple[int, ...], dtype: Any) -> tfd.Distribution:
-    """N(0, I) over `shape`."""
+def standard_normal(posterior: tfd.Distribution) -> Any:
+    """N(0, I) over what `posterior` is over, each latent by itself."""
+    if isinstance(posterior, FactoredDistribution):
+        return JointDistribution(
+            {
+                name: _standard_normal(tuple(shape), posterior.dtype[name])
+                for name, shape in posterior.event_shape.items()
+            },
+            name="prior",
+        )
+    return _standard_normal(tuple(posterior.event_shape), posterior.dtype)
+
+
+def _standard_normal(shape: tuple[int, ...], dtype: Any) -> tfd.Distribution:
+    if not dtype.is_floating:
+        raise ValueError(
+            "`prior` must be given for a discrete posterior, since N(0, I) is continuous; "
+            "received None. Use a distribution over the same values, such as "
+            "`tfd.Independent(tfd.Bernoulli(logits=tf.zeros([8]), dtype=tf.float32), 1)`."
+        )
     zeros = tf.zeros(shape, dtype)
     if len(shape) == 1:
         return tfd.MultivariateNormalDiag(zeros, tf.ones_like(zeros))
     return tfd.Independent(tfd.Normal(zeros, tf.ones_like(zeros)), len(shape))
-
-
-def example(model: keras.layers.Layer, input_shape: Any) -> Any:
-    """One example of zeros, as `model` takes it."""
-    inputs = getattr(model, "inputs", None)
-    dtype = inputs[0].dtype if inputs else keras.backend.floatx()
-    return keras.tree.map_shape_structure(
-        lambda shape: tf.zeros([1, *(size or 1 for size in shape[1:])], dtype), input_shape
-    )
 
 
 def known_input_shape(model: keras.layers.Layer) -> Any:
@@ -90,72 +192,6 @@ def known_input_shape(model: keras.layers.Layer) -> Any:
         return model.input_shape
     except (AttributeError, ValueError):
         return None
-
-
-def examine(
-    posterior: Any, prior: Any, decoder: keras.Model, input_shape: Any
-) -> Structure:
-    """Checks that the three distributions agree, and says what they are over.
-
-    Args:
-        posterior: what the encoder returned for one example.
-        prior: p(z).
-        decoder: from z to p(x|z).
-        input_shape: the encoder's.
-
-    Returns:
-        A `Structure`.
-
-    Raises:
-        TypeError: if one of them is no distribution.
-        ValueError: if their latent sizes don't agree.
-    """
-    latent = tuple(posterior.event_shape)
-    if not isinstance(prior, tfd.Distribution):
-        raise TypeError(
-            "`prior` must return a distribution when it is called without arguments; "
-            f"received {prior!r}."
-        )
-    if prior.batch_shape.rank != 0 or tuple(prior.event_shape) != latent:
-        raise ValueError(
-            "`prior` must be one distribution over the encoder's latent space, of batch "
-            f"shape () and event shape {latent}; received batch shape "
-            f"{tuple(prior.batch_shape)} and event shape {tuple(prior.event_shape)}. Give "
-            f"both the same latent size{_independent_hint(prior)}."
-        )
-    accepted = known_input_shape(decoder)
-    if accepted is not None and tuple(accepted[1:]) != latent:
-        raise ValueError(
-            "`decoder` must take the encoder's latent size: the encoder's posterior is "
-            f"over {latent}; received a decoder of input shape {tuple(accepted)}. Give "
-            "both the same latent size."
-        )
-    likelihood = decoder(tf.zeros([1, *latent], posterior.dtype))
-    check_distribution(likelihood, "decoder", "IndependentBernoulli(event_shape)")
-    layer = getattr(likelihood, "layer", None)
-    check_support = (lambda values, name: None) if layer is None else layer.check_support
-    return Structure(input_shape, latent, tuple(likelihood.event_shape), check_support)
-
-
-def attach_prior(prior: Any, encoder: keras.Model, posterior: Any, shape: Any) -> None:
-    """Shows the encoder to a prior that is made of posteriors, as a `VampPrior` is.
-
-    Integers, such as an example's number in mean field, can't be trained as pseudo-inputs:
-    there the posterior's raw parameters take their place.
-
-    Args:
-        prior: what has a method `attach(encoder, input_shape)`, or anything else.
-        encoder: the model's.
-        posterior: what it returned for one example.
-        shape: its input shape.
-    """
-    if not hasattr(prior, "attach"):
-        return
-    inputs = getattr(encoder, "inputs", None)
-    if inputs and tf.as_dtype(inputs[0].dtype).is_integer:
-        prior.attach(posterior.layer, (None, posterior.raw_parameters.shape[-1]))
-    else:
-        prior.attach(encoder, shape)
 
 
 def check_distribution(value: Any, part: str, instance: str) -> None:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-__all__ = ["RowMoments", "climb"]
+__all__ = ["RowMoments", "ascend"]
 
 # The second moment forgets faster than Adam's usual 0.999: a row sees few steps.
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.99, 1e-8
@@ -24,7 +24,7 @@ class RowMoments(NamedTuple):
     visits: tf.Tensor
 
 
-def climb(
+def ascend(
     rows: tf.Tensor, gradient: tf.Tensor, moments: RowMoments, learning_rate: tf.Tensor
 ) -> tuple[tf.Tensor, RowMoments]:
     """One step of Adam upwards, with bias corrections by each row's own visits.

@@ -1,29 +1,28 @@
 """Variational and importance-weighted autoencoders."""
 
 import inspect
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen import random
-from tfgen.losses import Bound, get_bound
+from tfgen.layers import central_value
+from tfgen.losses import Bound, LogWeights, get_bound
 from tfgen.losses.bounds import Evaluation
 from tfgen.models import checks
-from tfgen.models.latent_variable import LatentVariableModel, first_leaf
+from tfgen.models.given import of_x
+from tfgen.models.latent_variable import LatentVariableModel
 from tfgen.models.loss_guard import LossGuard, LossWatch
 from tfgen.training import global_rows
 
 tfd = tfp.distributions
 
-__all__ = ["IWAE", "VAE"]
+__all__ = ["IWAE", "VAE", "Prediction"]
 
 _register = keras.saving.register_keras_serializable("tfgen")
-
-# What a key is folded with, so that no two kinds of noise share numbers.
-_TRAIN, _TEST = 0, 1
 
 
 @_register
@@ -36,7 +35,15 @@ class VAE(LatentVariableModel):
         E_q log p(x|z) - KL(q(z|x) || p(z)) <= log p(x).
 
     `fit(x)` takes x for both sides; in `fit(x, y)` the encoder sees x and the likelihood
-    is of y (denoising, say). `sample_weight` weighs examples, with or without y. Logged,
+    is of y (denoising, say). `sample_weight` weighs examples, with or without y.
+
+    x may be a dict, `fit({"x": x, "c": c})`: encoder, decoder and prior take from it, by
+    the names of their `keras.Input`s, what they need; everything but `x` is a condition,
+    and the model is of p(x|c). One latent is named `z`. Several latents are a
+    `tfgen.layers.JointDistribution` for the encoder and another for the prior; the
+    decoder takes them by name. A list of inputs goes to the encoder by position.
+
+    Logged,
     in nats an example: `loss`, what is minimised; the bound itself, `elbo` or `iwlb`;
     `reconstruction`, E_q log p(x|z); and `kl`; the last three are averages weighted by
     `sample_weight`. Noise is keyed by (seed, step, row), so a result does not depend on
@@ -44,17 +51,20 @@ class VAE(LatentVariableModel):
     the same bound whatever the batch size.
 
     Args:
-        encoder: a Keras model from x to a distribution over z, one that ends in a layer of
-            `tfgen.layers`.
-        decoder: a Keras model from z `[N, *latent]` to a distribution over x.
-        prior: p(z), a `tfd.Distribution` or a Keras layer which, called without
-            arguments, returns one and whose weights are trained; N(0, I) by default.
+        encoder: a Keras model from x, and conditions, to a distribution over z, one that
+            ends in a layer of `tfgen.layers`; or a `JointDistribution`.
+        decoder: a Keras model from z `[N, *latent]`, or several latents, and conditions to
+            a distribution over x.
+        prior: p(z), a `tfd.Distribution`; a Keras layer which, called without arguments,
+            returns one and whose weights are trained; a Keras model from conditions to a
+            distribution over z; or a `JointDistribution`. N(0, I) by default.
         **kwargs: `keras.Model`'s.
 
     Raises:
         TypeError: if the encoder or the decoder is no Keras model, returns no
             distribution, or if the prior is no distribution.
-        ValueError: if the latent sizes of encoder, prior and decoder don't agree.
+        ValueError: if the names or sizes of the latents of encoder, prior and decoder don't
+            agree, or a part takes what there is not.
 
     >>> import keras, tfgen
     >>> encoder = keras.Sequential([
@@ -107,10 +117,18 @@ class VAE(LatentVariableModel):
         """
         bound = get_bound(self.default_loss if loss is None else loss)
         if self.built:
-            bound.check(self._example_posterior(), self.prior)
+            bound.check(*self._example())
         super().compile(optimizer=optimizer, metrics=metrics, **kwargs)
         self._objective = _Objective(bound)
-        self._has_metrics = metrics is not None
+        self._has_metrics = bool(metrics or kwargs.get("weighted_metrics"))
+
+    def _example(self) -> tuple[Any, Any]:
+        """The posterior and the prior of one example of zeros."""
+        given = keras.tree.map_structure(
+            lambda spec: tf.zeros([1, *(size or 1 for size in spec.shape[1:])], spec.dtype),
+            dict(self.structure.given),
+        )
+        return self._posterior(given), self._prior_at(given)
 
     @property
     def bound(self) -> Bound:
@@ -153,7 +171,6 @@ class VAE(LatentVariableModel):
     def reset_metrics(self) -> None:
         """Resets the metrics, and the row that `evaluate` counts from."""
         super().reset_metrics()
-        self._test_row.assign(0)
         if self._objective is not None:
             self._objective.watch.reset_state()
 
@@ -204,122 +221,151 @@ class VAE(LatentVariableModel):
         """Checks what can be checked before the first step; returns the y to use."""
         if isinstance(x, tf.data.Dataset):
             x_spec, y_spec, _ = keras.utils.unpack_x_y_sample_weight(x.element_spec)
-            self._build_for(keras.tree.map_structure(lambda spec: spec.shape, x_spec))
-            y_spec = x_spec if y_spec is None else y_spec
+            given = of_x(x_spec)
+            self._build_for(given)
+            y_spec = given.get("x") if y_spec is None else y_spec
             if isinstance(y_spec, tf.TensorSpec) and y_spec.shape.rank is not None:
-                self._check_observed_shape(
-                    tuple(y_spec.shape), f"{prefix}x", y_spec is x_spec
-                )
+                same = y_spec is given.get("x")
+                self._check_observed_shape(tuple(y_spec.shape), f"{prefix}x", same)
             return y
-        if not _is_array(x):
+        given = of_x(x)
+        if not all(map(_is_array, keras.tree.flatten(given))):
             return y
-        self._build_for(x.shape)
-        checks.check_array(x, f"{prefix}x", tuple(self.structure.input_shape)[1:])
-        observed, name = (x, f"{prefix}x") if y is None else (y, f"{prefix}y")
+        self._build_for(given)
+        self._check_arrays(given, prefix)
+        observed, name = (y, f"{prefix}y")
+        if y is None:
+            observed, name = checks.observed(given), f"{prefix}x"
         if _is_array(observed):
             self._check_observed_shape(tuple(observed.shape), name, y is None)
             checks.check_array(observed, name)
             self.structure.check_support(np.asarray(observed), name)
         if weight is not None:
-            checks.check_weights(weight, len(x))
-            return x if y is None else y  # Keras drops weights where y is missing.
+            checks.check_weights(weight, len(keras.tree.flatten(given)[0]))
+            return observed  # Keras drops weights where y is missing.
         return y
 
-    def _build_for(self, shapes: Any) -> None:
+    def _check_arrays(self, given: Mapping[str, Any], prefix: str) -> None:
+        """Checks names, shapes and values of what is given."""
+        for name, value in given.items():
+            text = f"{prefix}x" if name == "x" else f"{prefix}x[{name!r}]"
+            for array in keras.tree.flatten(value):
+                checks.check_array(array, text)
+        checks.check_given(given, self.structure)
+
+    def _build_for(self, x: Any) -> None:
         was_built = self.built
-        super()._build_for(shapes)
+        super()._build_for(x)
         if self._objective is not None and not was_built:
-            self._objective.bound.check(self._example_posterior(), self.prior)
+            self._objective.bound.check(*self._example())
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on a batch; see `keras.Model.train_step`."""
-        x, y, weight = self._unpack(data)
-        rows, total = global_rows(_batch_size(x))
+        given, y, weight = self._unpack(data)
+        size = _batch_size(given)
+        rows, total = global_rows(size)
         key = self._train_keys(rows)
         with tf.GradientTape() as tape:
-            evaluation = self._evaluate(x, y, key, training=True)
-            loss, share = self._losses_of(evaluation, weight, total)
-            scaled = self.optimizer.scale_loss(share)
+            prediction = self._predict_terms(given, y, key, training=True)
+            loss = self._loss_of(given, y, prediction, weight, training=True)
+            scaled = self.optimizer.scale_loss(_share(loss, size, total))
         variables = self.trainable_weights
         gradients = tape.gradient(scaled, variables)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        return self._update_metrics(loss, evaluation, x, y, weight)
-
-    def _train_keys(self, rows: tf.Tensor) -> tf.Tensor:
-        """The keys of rows of the global batch in a training step, which it counts."""
-        step = tf.identity(self._train_step_number.value)
-        stream = random.fold_in(random.key(self._noise_seed.value), _TRAIN)
-        self._train_step_number.assign(step + 1)
-        return random.row_keys(stream, step, rows)
+        return self._update_metrics(loss, prediction, given, y, weight)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The bound at a batch; see `keras.Model.test_step`."""
-        x, y, weight = self._unpack(data)
-        rows, total = global_rows(_batch_size(x))
-        first = self._test_row.value
-        stream = random.fold_in(random.key(self._noise_seed.value), _TEST)
-        key = random.row_keys(stream, 0, first + tf.cast(rows, tf.int64))
-        evaluation = self._evaluate(x, y, key, training=False)
-        loss, _ = self._losses_of(evaluation, weight, total)
-        self._test_row.assign(first + tf.cast(total, tf.int64))
-        return self._update_metrics(loss, evaluation, x, y, weight)
+        given, y, weight = self._unpack(data)
+        rows, total = global_rows(_batch_size(given))
+        key = self._test_keys(rows, total)
+        prediction = self._predict_terms(given, y, key, training=False)
+        loss = self._loss_of(given, y, prediction, weight, training=False)
+        return self._update_metrics(loss, prediction, given, y, weight)
 
-    def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
+    def _unpack(self, data: Any) -> tuple[dict[str, Any], Any, Any]:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+        given = of_x(x)
         same = y is None
-        y = x if same else y
-        x = self._encoder_inputs(x)
+        y = checks.observed(given) if same else y
         # Data from a generator are first seen here.
-        self._build_for(keras.tree.map_structure(lambda t: t.shape, x))
+        self._build_for(given)
+        checks.check_given(given, self.structure)
         if tf.is_tensor(y) and y.shape.rank is not None:
             self._check_observed_shape(tuple(y.shape), "x" if same else "y", same)
         if weight is not None:
             weight = tf.cast(weight, keras.backend.floatx())
-        return x, y, weight
+        return self._to_given(given), y, weight
 
-    def _evaluate(self, x: Any, y: Any, key: tf.Tensor, training: bool) -> Evaluation:
-        return self._evaluate_at(self.encoder(x, training=training), y, key, training)
+    def _predict_terms(
+        self, given: Mapping[str, Any], y: Any, key: tf.Tensor, training: bool
+    ) -> "Prediction":
+        """The posterior and the bound at a batch."""
+        return self._predict_at(self._posterior(given, training), given, y, key, training)
 
-    def _evaluate_at(
-        self, posterior: tfd.Distribution, y: Any, key: tf.Tensor, training: bool
-    ) -> Evaluation:
-        def log_likelihood(z: tf.Tensor) -> tf.Tensor:
-            return self._log_likelihood(y, z, training)
+    def _predict_at(
+        self, posterior: Any, given: Mapping[str, Any], y: Any, key: Any, training: bool
+    ) -> "Prediction":
+        evaluation = self.bound.evaluate(
+            posterior,
+            self._prior_at(given),
+            lambda z: self._log_likelihood(y, z, given, training),
+            key,
+        )
+        likelihood = lambda: self._likelihood(evaluation.draws.z, given, training)
+        return Prediction(posterior, evaluation, likelihood)
 
-        return self.bound.evaluate(posterior, self.prior, log_likelihood, key)
+    def _loss_of(
+        self, given: Any, y: Any, prediction: "Prediction", weight: Any, training: bool
+    ) -> tf.Tensor:
+        if type(self).call is not LatentVariableModel.call:
+            self(given, training=training)  # for what it adds by `add_loss`
+        return self.compute_loss(given, y, prediction, weight, training)
 
-    def _losses_of(
-        self, evaluation: Evaluation, weight: Any, total: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The loss of the rows here, and their share of the global batch's loss.
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tf.Tensor:
+        """What is minimised, a scalar: the mean of -bound, and what layers add.
 
-        The optimizer sums the replicas' gradients, so their shares have to add up.
+        Override it, and call `super().compute_loss(...)`, to add to it.
+
+        Args:
+            x: what is given, by name.
+            y: what the likelihood is of.
+            y_pred: a `Prediction`: `posterior`, `terms` (of the log-weights), `draws` and
+                `likelihood`, p(x|z) at the draws.
+            sample_weight: `[B]`, or `None`.
+            training: whether it is a training step.
         """
-        per_example = -evaluation.objective
-        if weight is not None:
-            per_example *= tf.cast(weight, per_example.dtype)
-        added = tf.add_n([tf.zeros([], per_example.dtype), *self.losses])
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        share = tf.reduce_sum(per_example) / tf.cast(total, per_example.dtype)
-        return tf.reduce_mean(per_example) + added, share + added / replicas
+        per_example = -y_pred.evaluation.objective
+        if sample_weight is not None:
+            per_example *= tf.cast(sample_weight, per_example.dtype)
+        added = [tf.cast(loss, per_example.dtype) for loss in self.losses]
+        return tf.add_n([tf.reduce_mean(per_example), *added])
 
     def _update_metrics(
-        self, loss: tf.Tensor, evaluation: Evaluation, x: Any, y: Any, weight: Any
+        self, loss: tf.Tensor, prediction: "Prediction", given: Any, y: Any, weight: Any
     ) -> dict[str, tf.Tensor]:
+        evaluation = prediction.evaluation
         batch_size = tf.shape(evaluation.bound)[0]
         self.metrics[0].update_state(loss, sample_weight=batch_size)
         self._compiled_objective.update(loss, evaluation, weight)
         if self._has_metrics:
-            rows = tf.range(_batch_size(x))
-            likelihood = self._reconstruct(x, random.row_keys(0, 0, rows))
-            return self.compute_metrics(x, y, likelihood.mean(), sample_weight=weight)
+            centre = central_value(prediction.posterior)
+            mean = self._likelihood(centre, given).mean()
+            return self.compute_metrics(given, y, mean, sample_weight=weight)
         return self.get_metrics_result()
 
     def summary(self, *args: Any, **kwargs: Any) -> None:
         """Keras's summary, and a line on how the bound is computed."""
         super().summary(*args, **kwargs)
         if self._objective is not None and self.built:
-            text = self.bound.describe(self._example_posterior(), self.prior)
+            text = self.bound.describe(*self._example())
             kwargs.get("print_fn", print)(f" Objective: {text}")
 
 
@@ -353,11 +399,50 @@ class _Objective:
             metric.update_state(value, sample_weight=weight)
 
 
+class Prediction(NamedTuple):
+    """What a training step has found out of a batch: `compute_loss`'s `y_pred`.
+
+    Attributes:
+        posterior: q(z|x), of batch shape `[B]`.
+        evaluation: of the bound, a `tfgen.losses.bounds.Evaluation`.
+        make_likelihood: gives p(x|z) at the draws; see `likelihood`.
+    """
+
+    posterior: Any
+    evaluation: Evaluation
+    make_likelihood: Callable[[], tfd.Distribution]
+
+    @property
+    def draws(self) -> Any:
+        """The values of z that the bound was computed at, `[K, B, *latent]`."""
+        return self.evaluation.draws
+
+    @property
+    def terms(self) -> LogWeights:
+        """The terms of the log-weights, each `[K, B]`, without gradient."""
+        return self.evaluation.terms
+
+    @property
+    def likelihood(self) -> tfd.Distribution:
+        """p(x|z) at the draws, of batch shape `[K, B]`."""
+        return self.make_likelihood()
+
+
+def _share(loss: tf.Tensor, size: Any, total: tf.Tensor) -> tf.Tensor:
+    """The part of the global batch's loss that comes from the rows here.
+
+    The optimizer sums the replicas' gradients, so their shares have to add up.
+    """
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        return loss
+    return loss * tf.cast(size, loss.dtype) / tf.cast(total, loss.dtype)
+
+
 def _is_array(value: Any) -> bool:
     return isinstance(value, np.ndarray) or tf.is_tensor(value)
 
 
-def _batch_size(x: Any) -> Any:
+def _batch_size(given: Any) -> Any:
     """The number of rows, a Python integer where the shape tells."""
-    first = first_leaf(x)
+    first = keras.tree.flatten(given)[0]
     return first.shape[0] or tf.shape(first)[0]

@@ -1,0 +1,180 @@
+"""What a bound is: how log-weights are reduced over samples."""
+
+import numbers
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfgen.losses.estimators import Estimator, get_estimator
+from tfgen.losses.reductions import elbo as average
+from tfgen.losses.weights import Draws, LogLikelihood, LogWeights, log_weights
+
+tfd = tfp.distributions
+
+__all__ = ["Bound", "Evaluation", "positive_integer"]
+
+
+class Evaluation(NamedTuple):
+    """A bound at a batch, in nats an example.
+
+    Attributes:
+        objective: `[B]`, what is maximised: the bound at the training beta, whose gradient
+            is the estimator's.
+        bound: `[B]`, the bound itself, at beta = 1, without gradient.
+        reconstruction: `[B]`, E_q log p(x|z).
+        kl: `[B]`, KL(q(z|x) || p(z)), or its Monte Carlo estimate.
+        terms: of the log-weights, each `[K, B]`, without gradient.
+        draws: the values of z that they are at, with the gradients of the estimator.
+    """
+
+    objective: tf.Tensor
+    bound: tf.Tensor
+    reconstruction: tf.Tensor
+    kl: tf.Tensor
+    terms: LogWeights
+    draws: Draws
+
+
+class Bound:
+    """Base of the bounds: how log-weights are reduced, and by which gradient.
+
+    A subclass says `label`, which names its metric, `estimators`, the names of those that
+    apply, and `reduce(log_weights, log_mass)`. Where its objective is not the reduced
+    log-weights, it says `objective` too.
+
+    Args:
+        num_samples: K, the number of posterior samples an example.
+        estimator: the gradient estimator, a name or an object, see
+            `tfgen.losses.estimators`.
+
+    Raises:
+        TypeError: if `num_samples` is no integer, or `estimator` neither a name nor an
+            `Estimator`.
+        ValueError: if `num_samples` is below 1, or if `estimator` is unknown or doesn't
+            apply.
+    """
+
+    label: str
+    estimators: tuple[str, ...] = ("reparameterized",)
+
+    def __init__(self, num_samples: int, estimator: Any = "reparameterized") -> None:
+        self.num_samples = positive_integer(num_samples, "num_samples")
+        if isinstance(estimator, str) and estimator not in self.estimators:
+            raise ValueError(
+                f"`estimator` of {type(self).__name__} must be one of "
+                f"{list(self.estimators)}, or an `Estimator`; received {estimator!r}."
+            )
+        self._estimator: Estimator = get_estimator(estimator)
+        self.estimator = estimator if isinstance(estimator, str) else self._estimator
+
+    def reduce(
+        self, log_weights: tf.Tensor, log_mass: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """The bound, `[B]`, of log-weights `[K, B]`.
+
+        Args:
+            log_weights: in nats.
+            log_mass: the logarithm of each one's share in an average, `[K, B]`; 1 / K
+                unless given.
+        """
+        raise NotImplementedError
+
+    def objective(
+        self, terms: LogWeights, log_mass: tf.Tensor | None, kl: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """What is maximised, `[B]`: the bound, unless a subclass says otherwise.
+
+        Args:
+            terms: of the log-weights, each `[K, B]`.
+            log_mass: as `reduce`'s.
+            kl: KL(q(z|x) || p(z)) in closed form, `[B]`, for bounds that ask for it.
+        """
+        return self.reduce(terms.total, log_mass)
+
+    def check(self, posterior: tfd.Distribution, prior: tfd.Distribution) -> None:
+        """Raises a ValueError if the bound can't be estimated for such distributions."""
+        self._estimator.check(posterior, self.num_samples)
+
+    def describe(self, posterior: tfd.Distribution, prior: tfd.Distribution) -> str:
+        """One line on how the bound is computed for such distributions."""
+        return (
+            f"{type(self).__name__}, {self.num_samples} samples, "
+            f"{self._estimator.name} gradients, Monte Carlo KL"
+        )
+
+    def evaluate(
+        self,
+        posterior: tfd.Distribution,
+        prior: tfd.Distribution,
+        log_likelihood: LogLikelihood,
+        key: tf.Tensor,
+    ) -> Evaluation:
+        """The bound at a batch of B examples.
+
+        Args:
+            posterior: q(z|x), of batch shape `[B]`.
+            prior: p(z), of batch shape `[]` or `[B]`.
+            log_likelihood: from z `[K, B, *event]` to log p(x|z) `[K, B]`.
+            key: the rows' keys, `uint32 [B, 2]`.
+
+        Returns:
+            An `Evaluation`.
+        """
+        draws = self._estimator.draw(posterior, key, self.num_samples)
+        terms = log_weights(posterior, prior, log_likelihood, z=draws)
+        surrogate = self._estimator.surrogate(self.objective, terms, draws)
+        return self._evaluation(surrogate, terms, draws)
+
+    def _evaluation(
+        self,
+        surrogate: tf.Tensor,
+        terms: LogWeights,
+        draws: Draws,
+        kl: tf.Tensor | None = None,
+    ) -> Evaluation:
+        """The bound's values, with the gradient of `surrogate`."""
+        terms, log_mass = terms.held, draws.held.log_mass
+        kl = None if kl is None else tf.stop_gradient(kl)
+        value = self.objective(terms, log_mass, kl)
+        reconstruction = average(terms.log_likelihood, log_mass)
+        if kl is None:
+            bound = self.reduce(terms.total, log_mass)
+            kl = average(terms.log_ratio, log_mass)
+        else:
+            bound = reconstruction - kl
+        # The objective's value, and the surrogate's gradient.
+        objective = value + (surrogate - tf.stop_gradient(surrogate))
+        return Evaluation(objective, bound, reconstruction, kl, terms, draws)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"num_samples": self.num_samples, "estimator": self._estimator_config()}
+
+    def _estimator_config(self) -> Any:
+        if isinstance(self.estimator, str):
+            return self.estimator
+        return keras.saving.serialize_keras_object(self._estimator)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Bound":
+        """The bound that `get_config` described."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        arguments = self.get_config() | {"estimator": self.estimator}
+        text = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        return f"{type(self).__name__}({text})"
+
+
+def positive_integer(value: Any, name: str) -> int:
+    """`value` as a positive Python integer, or an error that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(
+            f"`{name}` must be a positive integer; received {value!r} of type "
+            f"{type(value).__name__}. Pass a number such as 5."
+        )
+    if value < 1:
+        raise ValueError(f"`{name}` must be at least 1; received {value}.")
+    return int(value)

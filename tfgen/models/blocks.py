@@ -1,0 +1,37 @@
+"""Work on many rows, in blocks of bounded size."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+__all__ = ["in_row_blocks"]
+
+
+def in_row_blocks(
+    function: Callable[[Any], Any], tensors: Any, count: int | None, size: int
+) -> Any:
+    """What `function` returns for all rows, of which it is given `size` at a time.
+
+    Args:
+        function: from tensors of some rows to tensors of as many rows.
+        tensors: a structure of tensors `[B, ...]`.
+        count: B; `None` where it is unknown: then all rows are one block.
+        size: the number of rows of a block. The last one is filled up with copies of the
+            last row, so that one program serves all of them.
+
+    Returns:
+        A structure of tensors `[B, ...]`.
+
+    >>> rows = tf.range(5)
+    >>> in_row_blocks(lambda x: 2 * x, rows, 5, size=2).numpy().tolist()
+    [0, 2, 4, 6, 8]
+    """
+    if count is None or count <= size:
+        return function(tensors)
+    results = []
+    for start in range(0, count, size):
+        index = tf.minimum(tf.range(start, start + size), count - 1)
+        part = tf.nest.map_structure(lambda t, i=index: tf.gather(t, i), tensors)
+        results.append(function(part))
+    return tf.nest.map_structure(lambda *r: tf.concat(r, axis=0)[:count], *results)
