@@ -21,10 +21,8 @@ NUM_LEAPFROG = 5
 
 @tf.function(autograph=False)
 def _traced(densities, state, pilot, keys, num_steps, backwards):
-    tuning = random.stream(keys, random.Stream.TUNE)
-    sizes = chains.tune_step_sizes(densities, pilot, tuning, NUM_LEAPFROG)
     return chains.annealed_log_weights(
-        densities, state, sizes, keys, num_steps, NUM_LEAPFROG, backwards
+        densities, state, pilot, keys, num_steps, NUM_LEAPFROG, backwards
     )
 
 

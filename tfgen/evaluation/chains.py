@@ -12,10 +12,7 @@ import tensorflow as tf
 
 from tfgen import random
 
-__all__ = ["PILOT_CHAINS", "StepSizes", "annealed_log_weights", "tune_step_sizes"]
-
-# How many chains a row has while step sizes are tuned.
-PILOT_CHAINS = 16
+__all__ = ["annealed_log_weights"]
 
 # Temperatures at which step sizes are tuned, t = ((j + 1/2) / _RUNGS)^2.
 _RUNGS, _MOVES_A_RUNG = 20, 5
@@ -41,14 +38,6 @@ class _Point(NamedTuple):
     gradient_q: tf.Tensor
     gradient_p: tf.Tensor
 
-    @classmethod
-    def of(cls, densities: Densities, z: tf.Tensor) -> "_Point":
-        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-            tape.watch(z)
-            logs = densities(z)
-        gradients = (tape.gradient(v, z, unconnected_gradients="zero") for v in logs)
-        return cls(z, *logs, *gradients)
-
     def log_prob(self, t: tf.Tensor) -> tf.Tensor:
         return (1.0 - t) * self.log_q + t * self.log_p
 
@@ -56,7 +45,20 @@ class _Point(NamedTuple):
         return (1.0 - t) * self.gradient_q + t * self.gradient_p
 
 
-class StepSizes(NamedTuple):
+def _evaluation(densities: Densities) -> Callable[[tf.Tensor], _Point]:
+    """From states to points: a function of its own, so that it is traced once."""
+
+    def evaluate(z: tf.Tensor) -> _Point:
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            tape.watch(z)
+            logs = densities(z)
+        gradients = (tape.gradient(v, z, unconnected_gradients="zero") for v in logs)
+        return _Point(z, *logs, *gradients)
+
+    return tf.function(evaluate, autograph=False)
+
+
+class _StepSizes(NamedTuple):
     """Step sizes of each row, by temperature.
 
     Attributes:
@@ -78,7 +80,7 @@ class StepSizes(NamedTuple):
 
 
 def _move(
-    densities: Densities,
+    evaluate: Callable[[tf.Tensor], _Point],
     point: _Point,
     t: tf.Tensor,
     step_size: tf.Tensor,
@@ -98,7 +100,7 @@ def _move(
     momentum = start + 0.5 * step_size * point.gradient(t)
 
     def leap(momentum: tf.Tensor, end: _Point) -> tuple[tf.Tensor, _Point]:
-        end = _Point.of(densities, end.z + step_size * momentum)
+        end = evaluate(end.z + step_size * momentum)
         return momentum + step_size * end.gradient(t), end
 
     momentum, end = tf.while_loop(
@@ -118,23 +120,16 @@ def _move(
     return _Point(*map(choose, end, point)), probability
 
 
-def tune_step_sizes(
-    densities: Densities, state: tf.Tensor, keys: tf.Tensor, num_leapfrog_steps: int
-) -> StepSizes:
+def _tuned(
+    evaluate: Callable[[tf.Tensor], _Point],
+    state: tf.Tensor,
+    keys: tf.Tensor,
+    num_leapfrog_steps: int,
+) -> _StepSizes:
     """Step sizes for each row and temperature, by chains that are then thrown away.
 
     They move from q to p through a few temperatures, while each row's step size follows
-    its own rate of acceptance. Weights are unbiased only if the chains that make them had
-    no part in this.
-
-    Args:
-        densities: from z `[C, B, D]` to log q(z) and log p(z), each `[C, B]`.
-        state: draws from q, `[C, B, D]`, C at least 2.
-        keys: the rows' keys, `uint32 [B, 2]`, used for nothing else.
-        num_leapfrog_steps: of a proposal.
-
-    Returns:
-        `StepSizes`.
+    its own rate of acceptance.
     """
     dtype, size = state.dtype, state.shape[-1]
     spread = tf.math.reduce_std(state, axis=0)
@@ -151,7 +146,7 @@ def tune_step_sizes(
             step_size = scale * tf.exp(log_size)[:, tf.newaxis]
             noise = random.stream(keys, random.Stream.CHAIN, j * _MOVES_A_RUNG + i)
             point, accepted = _move(
-                densities, point, t, step_size, noise, num_leapfrog_steps
+                evaluate, point, t, step_size, noise, num_leapfrog_steps
             )
             change = tf.reduce_mean(accepted, axis=0) - _ACCEPTANCE
             return i + 1, point, log_size + _RATE * change
@@ -161,15 +156,15 @@ def tune_step_sizes(
         )
         return j + 1, point, log_size, found.write(j, log_size)
 
-    start = (tf.constant(0), _Point.of(densities, state), tf.math.log(first), rungs)
+    start = (tf.constant(0), evaluate(state), tf.math.log(first), rungs)
     *_, found = tf.while_loop(lambda j, *_: j < _RUNGS, rung, start)
-    return StepSizes(scale, found.stack())
+    return _StepSizes(scale, found.stack())
 
 
 def annealed_log_weights(
     densities: Densities,
     state: tf.Tensor,
-    step_sizes: StepSizes,
+    pilot: tf.Tensor,
     keys: tf.Tensor,
     num_steps: int,
     num_leapfrog_steps: int,
@@ -179,19 +174,20 @@ def annealed_log_weights(
 
         log w = sum_i (t_i - t_{i-1}) (log p(z_{i-1}) - log q(z_{i-1})),
 
-    t_i = (i / num_steps)^2 from 0 to 1, z_0 a draw from q and z_i made of z_{i-1} by a step of
-    Hamiltonian Monte Carlo that leaves q^(1 - t_i) p^t_i invariant. For q normalised and
-    p an unnormalised density of mass Z, E w = Z. Backwards the t_i decrease from 1 to 0,
-    z_0 is a draw from p / Z, and E w = 1 / Z.
+    t_i = (i / num_steps)^2 from 0 to 1. z_0 is a draw from q, and z_i is made of z_{i-1}
+    by a step of Hamiltonian Monte Carlo that leaves q^(1 - t_i) p^t_i invariant. For q
+    normalised and p an unnormalised density of mass Z, E w = Z. Backwards the t_i decrease
+    from 1 to 0, z_0 is a draw from p / Z, and E w = 1 / Z.
 
     Each step starts with the log-density and the gradient of its own temperature: both
-    are sums of q's and p's, which go with the state.
+    are sums of q's and p's, which go with the state. Step sizes are tuned by other chains,
+    from draws of their own: the weights would be biased by chains that have a part in it.
 
     Args:
         densities: from z `[C, B, D]` to log q(z) and log p(z), each `[C, B]`.
         state: where the chains start, `[C, B, D]`.
-        step_sizes: from `tune_step_sizes`, on other draws.
-        keys: the rows' keys, `uint32 [B, 2]`.
+        pilot: other draws from q, `[P, B, D]`, P at least 2.
+        keys: the rows' keys, `uint32 [B, 2]`, of which streams are taken.
         num_steps: how many terms the sum has.
         num_leapfrog_steps: of a proposal.
         backwards: whether to move from p to q.
@@ -201,7 +197,10 @@ def annealed_log_weights(
 
     Source: Neal. Annealed importance sampling. Statistics and Computing 11, 2001.
     """
-    move = functools.partial(_move, densities, num_leapfrog_steps=num_leapfrog_steps)
+    evaluate = _evaluation(densities)
+    tuning = random.stream(keys, random.Stream.TUNE)
+    step_sizes = _tuned(evaluate, pilot, tuning, num_leapfrog_steps)
+    move = functools.partial(_move, evaluate, num_leapfrog_steps=num_leapfrog_steps)
     last = tf.cast(num_steps, tf.float64)
 
     def temperature(i: tf.Tensor) -> tf.Tensor:
@@ -219,7 +218,7 @@ def annealed_log_weights(
         point, _ = move(point, t, step_sizes.at(t), noise)
         return i + 1, point, total
 
-    point = _Point.of(densities, state)
+    point = evaluate(state)
     start = (tf.constant(1), point, tf.zeros(tf.shape(point.log_q), tf.float64))
     # No move after the last term: it would not change the sum.
     i, point, total = tf.while_loop(lambda i, *_: i < num_steps, step, start)
