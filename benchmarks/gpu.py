@@ -19,7 +19,7 @@ from absl import app, flags
 import tfgen
 from benchmarks.peers.task import LATENT, Task, data
 from benchmarks.peers.tfgen_fit import make_model
-from tfgen.training.fused import loop_of_steps
+from tfgen.training.program import loop_of_steps
 
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", "out/gpu", "Where the programs go.")
 _STEPS = flags.DEFINE_integer("steps", 100, "Training steps in `train`.", lower_bound=1)

@@ -36,7 +36,7 @@ _DISCRIMINATOR_STEPS = flags.DEFINE_integer(
     "discriminator_steps", None, "Updates of it to one of the generator.", lower_bound=1
 )
 _GRADIENT_PENALTY = flags.DEFINE_enum(
-    "gradient_penalty", None, ["r1", "wgan_gp"], "Of the discriminator."
+    "gradient_penalty", None, ["r1", "r1_r2", "wgan_gp"], "Of the discriminator."
 )
 _GRADIENT_PENALTY_WEIGHT = flags.DEFINE_float(
     "gradient_penalty_weight", None, "What the penalty is multiplied by.", lower_bound=0.0

@@ -278,7 +278,7 @@ def test_half_precision_logits_are_reduced_in_float32(name, dtype):
     loss = losses.get_gan_loss(name)
     logits = tf.constant([12.0, -9.0, 0.5], dtype)  # exp(12) overflows float16
     for half, single in [
-        (loss(logits), loss(tf.cast(logits, tf.float32))),
+        (loss(logits, -logits), loss(*[tf.cast(v, tf.float32) for v in (logits, -logits)])),
         (
             loss.discriminator(logits, logits),
             loss.discriminator(*[tf.cast(logits, tf.float32)] * 2),
@@ -331,6 +331,78 @@ def test_penalties_are_those_of_a_known_function():
     assert float(ours) == pytest.approx(0.5 * ((first - 1) ** 2 + 0.0), rel=1e-5)
 
 
+def test_r1_r2_penalises_the_slope_at_data_and_at_samples():
+    # a(x) = |x|²/2: the means of |x|² are 13 over the data, 8.5 over the samples.
+    quadratic = lambda x: 0.5 * tf.reduce_sum(x**2, axis=-1, keepdims=True)
+    real = tf.constant([[3.0, 4.0], [0.0, 1.0]])
+    fake = tf.constant([[0.0, 1.0], [4.0, 0.0]])
+    assert float(losses.r1_r2_penalty(quadratic, real, fake)) == 0.5 * (13.0 + 8.5)
+    # A linear critic's slope is the same everywhere: v = (1, -2), ½ 5 + ½ 5.
+    linear = lambda x: x @ tf.constant([[1.0], [-2.0]])
+    assert float(losses.r1_r2_penalty(linear, real, fake)) == 5.0
+
+
+def normal_expectation(function, mean, variance):
+    """E function(u), u ~ N(mean, variance), by Gauss-Hermite quadrature."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(80)
+    u = mean + np.sqrt(variance) * nodes
+    return np.sum(weights * function(u)) / np.sum(weights)
+
+
+@pytest.mark.parametrize(("slope", "offset"), [(0.5, 0.0), (1.3, 2.0)])
+def test_pairing_losses_of_a_linear_critic_are_one_dimensional_integrals(slope, offset):
+    # x ~ N(δ, 1), G(z) ~ N(0, 1), a(x) = w x + c: a(x) - a(G) ~ N(w δ, 2 w²), for any c.
+    delta, count = 0.7, 200_000
+    rng = np.random.default_rng(4)
+    real = slope * (delta + rng.standard_normal(count)) + offset
+    fake = slope * rng.standard_normal(count) + offset
+    loss = losses.RelativisticPairing()
+    law = (slope * delta, 2 * slope**2)
+    for value, sign in [
+        (loss.discriminator(real, fake), -1),
+        (loss.generator(fake, real), 1),
+    ]:
+        exact = normal_expectation(lambda u, s=sign: softplus(s * u), *law)
+        second = normal_expectation(lambda u, s=sign: softplus(s * u) ** 2, *law)
+        error = np.sqrt((second - exact**2) / count)  # at most 0.004
+        assert abs(float(value) - exact) < 4 * error
+
+
+def test_pairing_critic_is_optimal_at_the_log_ratio_up_to_a_constant():
+    # A table of one logit a bin and every pair of data and sample, so exact.
+    real = np.repeat([0, 1, 2], [6, 3, 1])
+    fake = np.repeat([0, 1, 2], [2, 3, 5])
+    pairs = np.eye(3)[[(x, y) for x in real for y in fake]]
+    log_ratio = np.log([0.6 / 0.2, 0.3 / 0.3, 0.1 / 0.5])
+
+    def objective(table):
+        return losses.RelativisticPairing().discriminator(
+            tf.linalg.matvec(pairs[:, 0], table), tf.linalg.matvec(pairs[:, 1], table)
+        )
+
+    for constant in [0.0, 3.0]:
+        _, gradient = value_and_gradient(objective, tf.constant(log_ratio + constant))
+        np.testing.assert_allclose(gradient, 0.0, atol=1e-12)
+    _, gradient = value_and_gradient(objective, tf.constant(1.1 * log_ratio))
+    assert np.abs(gradient).max() > 1e-3
+
+
+def test_pairing_generator_has_the_gradient_of_its_integral():
+    # a(x) = δ x, optimal for N(δ, 1) against N(θ, 1) at θ = 0:
+    # d/dθ E softplus(a(x) - a(θ + ε)) = -δ E sigmoid(u), u ~ N(δ², 2 δ²).
+    delta, count = 0.7, 200_000
+    rng = np.random.default_rng(5)
+    x, eps = delta + rng.standard_normal(count), rng.standard_normal(count)
+    theta = tf.Variable(0.0, dtype=tf.float64)
+    with tf.GradientTape() as tape:
+        value = losses.RelativisticPairing().generator(delta * (theta + eps), delta * x)
+    law = (delta**2, 2 * delta**2)
+    exact = -delta * normal_expectation(sigmoid, *law)
+    second = delta**2 * normal_expectation(lambda u: sigmoid(u) ** 2, *law)
+    error = np.sqrt((second - exact**2) / count)  # 0.0003 of 0.4
+    assert abs(float(tape.gradient(value, theta)) - exact) < 4 * error
+
+
 def test_penalty_of_a_flat_critic_has_a_finite_gradient():
     weight = tf.Variable([[0.0]])
     x = tf.ones([4, 1])
@@ -358,7 +430,7 @@ def test_config_round_trip_through_json_gives_the_same_losses(loss):
     copy = keras.saving.deserialize_keras_object(config, safe_mode=True)
     assert type(copy) is type(loss)
     real, fake = [0.3, -1.0], [0.7, 0.2]
-    assert float(copy(fake)) == float(loss(fake))
+    assert float(copy(fake, real)) == float(loss(fake, real))
     assert float(copy.discriminator(real, fake)) == float(loss.discriminator(real, fake))
 
 
@@ -370,15 +442,13 @@ def test_unregistered_function_is_refused_in_a_config_not_pickled(loss):
         loss.get_config()
 
 
-def test_callable_stands_for_the_general_objective():
-    assert float(losses.get_gan_loss(tf.exp)([0.0, 0.0])) == -1.0
-
-
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
         (lambda: losses.get_gan_loss("mle"), ValueError, "Known: 'maximum_likeli"),
         (lambda: losses.get_gan_loss(3), TypeError, "`loss` must be"),
+        (lambda: losses.get_gan_loss(tf.exp), TypeError, "maximise.*minimise"),
+        (lambda: losses.get_gan_loss(lambda a: a), TypeError, "GeneratorObjective"),
         (lambda: losses.get_gan_loss(losses.Minimax), TypeError, "`loss` must be"),
         (lambda: losses.FDivergence("kld"), ValueError, "'reverse_kl'"),
         (lambda: losses.FDivergence(2.0), TypeError, "`f` must be"),
@@ -390,6 +460,17 @@ def test_callable_stands_for_the_general_objective():
         (lambda: losses.Minimax()(np.zeros([0, 1])), ValueError, "at least one"),
         (lambda: losses.Minimax()(np.zeros([4, 2])), ValueError, "one number"),
         (lambda: losses.Minimax()([1, 2]), TypeError, "`fake_logits` must be"),
+        (lambda: losses.RelativisticPairing()([1.0]), ValueError, "`real_logits` must be"),
+        (
+            lambda: losses.RelativisticPairing()([1.0], [1.0, 2.0]),
+            ValueError,
+            "paired; received 2 and 1",
+        ),
+        (
+            lambda: losses.RelativisticPairing().discriminator([1.0], [1.0, 2.0]),
+            ValueError,
+            "paired; received 1 and 2",
+        ),
         (
             lambda: losses.Minimax().discriminator([1.0], [1.0], label_smoothing=1.0),
             ValueError,

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tfgen import losses, models, random
-from tfgen.models.gan_monitor import Monitor
+from tfgen.models.gan.monitor import Monitor
 
 
 def linear_gan(latent_dim=2, **kwargs):
@@ -69,11 +69,14 @@ class ByHand:
             gan.discriminator.get_weights(),
         )
         self.v, self.c = v[:, 0], c[0]
-        self.key = random.fold_in(random.key(gan._noise_seed.value), 0)
+        key = random.key(gan._noise_seed.value)
+        self.key = random.stream(key, random.Stream.TRAIN)
 
     def noise(self, step, number, rows):
-        keys = random.fold_in(random.row_keys(self.key, step, tf.range(rows)), number)
-        return random.normal(random.fold_in(keys, 0), [len(self.w)]).numpy()
+        keys = random.row_keys(self.key, step, tf.range(rows))
+        keys = random.stream(keys, random.Stream.UPDATE, number)
+        latent = random.stream(keys, random.Stream.LATENT)
+        return random.normal(latent, [len(self.w)]).numpy()
 
     def step(self, real, step, discriminator_steps, penalty_slope):
         for number in range(discriminator_steps):
@@ -93,12 +96,13 @@ class ByHand:
 PENALTIES = {
     None: lambda v: 0 * v,
     "r1": lambda v: 0.3 * v,
+    "r1_r2": lambda v: 0.6 * v,
     "wgan_gp": lambda v: 0.3 * 2 * (np.linalg.norm(v) - 1) * v / np.linalg.norm(v),
 }
 
 
 @pytest.mark.parametrize(
-    ("discriminator_steps", "penalty"), [(1, None), (1, "r1"), (3, "wgan_gp")]
+    ("discriminator_steps", "penalty"), [(1, None), (1, "r1"), (2, "r1_r2"), (3, "wgan_gp")]
 )
 def test_training_is_the_algorithm_done_by_hand(discriminator_steps, penalty):
     gan = linear_gan(
@@ -287,15 +291,9 @@ def test_validation_data_and_evaluate_give_the_losses_without_an_update():
         np.testing.assert_array_equal(before, after)
     history = gan.fit(x, validation_data=x, verbose=0).history
     assert "val_generator_loss" in history
-    z = random.normal(
-        random.fold_in(
-            random.row_keys(
-                random.fold_in(random.key(gan._noise_seed.value), 1), 0, tf.range(48)
-            ),
-            0,
-        ),
-        [2],
-    ).numpy()
+    key = random.stream(random.key(gan._noise_seed.value), random.Stream.TEST)
+    keys = random.row_keys(key, 0, tf.range(48))
+    z = random.normal(random.stream(keys, random.Stream.LATENT), [2]).numpy()
     w, b, v, c = (*gan.generator.get_weights(), *gan.discriminator.get_weights())
     by_hand = -np.exp((z @ w + b) @ v + c).mean()
     assert history["val_generator_loss"][-1] == pytest.approx(by_hand, rel=1e-4)
@@ -351,16 +349,84 @@ def test_convolutional_networks_with_spectral_normalization_train():
     assert np.linalg.norm(kernel, 2) == pytest.approx(1.0, abs=0.2)
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_precision_trains_with_finite_float32_losses(policy):
-    gan = small_gan(dtype=policy)
+@pytest.fixture
+def under_policy():
+    before = keras.config.dtype_policy()
+    yield keras.config.set_dtype_policy
+    keras.config.set_dtype_policy(before)
+
+
+@pytest.mark.parametrize(
+    ("policy", "dtype"),
+    [
+        ("float64", tf.float64),
+        ("mixed_bfloat16", tf.float32),
+        ("mixed_float16", tf.float32),
+    ],
+)
+@pytest.mark.parametrize("penalty", ["r1_r2", "wgan_gp"])
+def test_every_precision_trains_draws_and_exports(
+    under_policy, tmp_path, policy, dtype, penalty
+):
+    under_policy(policy)
+    gan = small_gan()
+    before = gan.generator.get_weights()[0]
     gan.compile(
-        "adam", "adam", gradient_penalty="wgan_gp", generator_ema=0.9, jit_compile=False
+        "adam", "adam", gradient_penalty=penalty, generator_ema=0.9, jit_compile=False
     )
     history = gan.fit(data(), batch_size=16, epochs=2, verbose=0).history
     assert all(np.all(np.isfinite(values)) for values in history.values())
-    assert gan.sample(3).dtype == tf.float32
-    assert gan.log_density_ratio(data(3)).dtype == tf.float32
+    assert np.abs(gan.generator.get_weights()[0] - before).max() > 1e-4
+    assert all(w.dtype == dtype.name for w in gan.trainable_variables)
+    assert gan.sample(3).dtype == dtype
+    assert gan.log_density_ratio(data(3)).dtype == dtype
+    served = tf.saved_model.load(gan.export(tmp_path / "gan")).signatures["sample"]
+    samples = served(seed=tf.constant([1, 2], tf.int64))["samples"]
+    np.testing.assert_allclose(samples, gan.sample(seed=[1, 2]), atol=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["float16", "bfloat16"])
+def test_half_precision_weights_are_refused_with_the_way_out(policy):
+    with pytest.raises(ValueError, match=f"`generator` must keep.*'mixed_{policy}'"):
+        small_gan(dtype=policy).compile("adam", "adam")
+
+
+def test_fifty_numbers_of_samples_trace_once():
+    gan, traces = small_gan(), []
+    generate = gan._sample_by_key
+    gan._sample_by_key = lambda keys: traces.append(1) or generate(keys)
+    for number in range(1, 51):
+        assert gan.sample(number, seed=0).shape == (number, 2)
+    assert len(traces) == 1
+
+
+def test_samples_follow_a_new_average_after_a_new_compile():
+    gan = linear_gan(loss="minimax", generator_ema=0.5)
+    first = gan.sample(4, seed=0).numpy()
+    gan.generator.set_weights([2 * w for w in gan.generator.get_weights()])
+    np.testing.assert_array_equal(gan.sample(4, seed=0), first)
+    gan.compile(sgd(), sgd(), generator_ema=0.5)
+    np.testing.assert_allclose(gan.sample(4, seed=0), 2 * first, rtol=1e-6)
+    gan.compile(sgd(), sgd())
+    np.testing.assert_allclose(gan.sample(4, seed=0), 2 * first, rtol=1e-6)
+
+
+def test_relativistic_step_is_the_algorithm_done_by_hand():
+    # SGD of rate 0.5 on pairs: with u = a(x) - a(G(z)), the discriminator's slope in u is
+    # -sigmoid(-u), the generator's sigmoid(u), for a(x) = v·x + c, G(z) = W z + b.
+    gan = linear_gan(loss="relativistic_pairing")
+    hand, real = ByHand(gan), data(16)
+    gan.fit(real, batch_size=16, shuffle=False, verbose=0)
+    fake = hand.noise(0, 0, 16) @ hand.w + hand.b
+    pull = sigmoid(-(real - fake) @ hand.v)
+    v = hand.v + 0.5 * pull @ (real - fake) / 16
+    z = hand.noise(0, 1, 16)
+    push = sigmoid((real - (z @ hand.w + hand.b)) @ v) / 16
+    w = hand.w + 0.5 * np.outer(push @ z, v)
+    b = hand.b + 0.5 * push.sum() * v
+    np.testing.assert_allclose(gan.discriminator.get_weights()[0][:, 0], v, atol=2e-6)
+    np.testing.assert_allclose(gan.generator.get_weights()[0], w, atol=2e-6)
+    np.testing.assert_allclose(gan.generator.get_weights()[1], b, atol=2e-6)
 
 
 def test_log_density_ratio_is_the_logit_in_chunks():
@@ -397,7 +463,7 @@ def test_overflow_stops_fit_and_names_the_objective_that_avoids_it():
 def test_divergence_of_a_loss_that_cannot_overflow_is_reported_as_such():
     gan = linear_gan(loss="non_saturating", run_eagerly=True)
     gan.generator.set_weights([np.full([2, 2], np.nan), np.zeros([2])])
-    with pytest.raises(FloatingPointError, match=r"is nan by step 1 of epoch 1.*'r1'"):
+    with pytest.raises(FloatingPointError, match=r"is nan at step 1 of epoch 1.*'r1'"):
         gan.fit(data(), batch_size=16, verbose=0)
 
 
@@ -541,7 +607,12 @@ def test_networks_that_do_not_fit_are_named(arguments, error, message):
         ({"discriminator_steps": 0}, ValueError, "`discriminator_steps` must be at least"),
         ({"discriminator_steps": 1.5}, TypeError, "`discriminator_steps`"),
         ({"loss": "mse"}, ValueError, "Known: 'maximum_likelihood'"),
-        ({"gradient_penalty": "r2"}, ValueError, "None, 'r1', 'wgan_gp'"),
+        ({"gradient_penalty": "r2"}, ValueError, "None, 'r1', 'r1_r2', 'wgan_gp'"),
+        ({"loss": lambda a: a}, TypeError, "maximise.*GeneratorObjective.*minimise"),
+        ({"optimizer": "adam"}, TypeError, "`optimizer` is no argument.*generator_optim"),
+        ({"metrics": ["mse"]}, TypeError, "`metrics` is no argument"),
+        ({"weighted_metrics": ["mse"]}, TypeError, "`weighted_metrics` is no argument"),
+        ({"guard": 1}, TypeError, "`guard` must be True or False"),
         ({"gradient_penalty_weight": -1.0}, ValueError, "`gradient_penalty_weight`"),
         ({"label_smoothing": 1.0}, ValueError, r"`label_smoothing` must lie in \[0, 1\)"),
         ({"label_smoothing": 0.1, "loss": "hinge"}, ValueError, "not defined for Hinge"),
@@ -595,6 +666,35 @@ def test_bad_data_fail_before_the_first_step(x, options, error, message):
     with pytest.raises(error, match=message):
         gan.fit(x, verbose=0, **options)
     np.testing.assert_array_equal(before, gan.generator.get_weights()[0])
+
+
+def test_a_wholly_frozen_model_has_nothing_to_fit():
+    gan = linear_gan(loss="minimax")
+    gan.trainable = False
+    gan.compile(sgd(), sgd(), jit_compile=False)
+    with pytest.raises(ValueError, match=r"both frozen\. Set `trainable = True`"):
+        gan.fit(data(16), verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("x", "options", "message"),
+    [
+        (np.full([8, 2], np.nan), {}, "must be finite; received NaN in example 0"),
+        (np.zeros([8, 3]), {}, "must have shape"),
+        (np.zeros([8, 2]), {"y": np.zeros([8])}, "`y` must be left out"),
+    ],
+)
+def test_bad_data_are_no_evaluation(x, options, message):
+    with pytest.raises(ValueError, match=message):
+        linear_gan(loss="minimax").evaluate(x, verbose=0, **options)
+
+
+def test_class_weight_and_an_empty_path_are_named():
+    gan = linear_gan(loss="minimax")
+    with pytest.raises(ValueError, match="`class_weight` must be left out"):
+        gan.fit(data(8), class_weight={0: 1.0}, verbose=0)
+    with pytest.raises(ValueError, match="`filepath` must name a directory"):
+        gan.export("")
 
 
 def test_bad_requests_for_samples_are_named():

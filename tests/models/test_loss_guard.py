@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 import tfgen
 from tests.linear_gaussian import LinearGaussian
 from tfgen.losses import ELBO, IWLB
+from tfgen.models import loss_guard
 
 tfd = tfp.distributions
 
@@ -42,7 +43,9 @@ def test_step_is_the_first_bad_one_and_weights_are_of_the_epoch_before(options):
     vae.fit(X, batch_size=4, verbose=0)  # and training goes on
 
 
-def test_later_epochs_leave_the_weights_of_the_last():
+def test_later_epochs_leave_the_weights_of_the_last(monkeypatch):
+    monkeypatch.setattr(loss_guard, "_SHARE", np.inf)  # a copy each epoch
+
     class Break(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             self.model.weights_at = [w.numpy() for w in self.model.trainable_weights]
@@ -130,3 +133,105 @@ def test_guard_can_stand_beside_the_users_callbacks():
     vae.fit(X, epochs=2, callbacks=callback, verbose=0)
     vae.fit(X, callbacks=keras.callbacks.CallbackList([callback], model=vae), verbose=0)
     assert len(seen) == 3
+
+
+def gan(**options):
+    keras.utils.set_random_seed(0)
+    model = tfgen.models.GAN(
+        keras.Sequential([keras.Input([2]), keras.layers.Dense(10)]),
+        keras.Sequential([keras.Input([10]), keras.layers.Dense(1)]),
+        latent_dim=2,
+    )
+    rates = keras.optimizers.Adam(1e-3), keras.optimizers.RMSprop(1e-3)
+    model.compile(*rates, loss="non_saturating", generator_ema=0.9, **options)
+    return model
+
+
+def state(model):
+    optimizers = (model.generator_optimizer, model.discriminator_optimizer)
+    variables = [*model.weights, *(v for o in optimizers for v in o.variables)]
+    return [variable.numpy() for variable in variables]
+
+
+@pytest.mark.parametrize(
+    "options", [{"run_eagerly": True}, {"jit_compile": False, "steps_per_execution": 3}]
+)
+def test_gan_goes_back_with_its_average_and_both_optimizers(options):
+    model = gan(**options)
+    model.fit(X, batch_size=4, verbose=0)
+    before = state(model)
+    with pytest.raises(
+        FloatingPointError,
+        match=r"`\w+_loss` is nan at step 6 of epoch 1: not finite: a\(x\) of the data, "
+        r".*diverged.*`clipnorm`.*last good weights, before `fit`",
+    ):
+        model.fit(rows(bad=5), verbose=0)
+    for old, new in zip(before, state(model), strict=True):
+        np.testing.assert_array_equal(old, new)
+    model.fit(X, batch_size=4, verbose=0)  # and training goes on
+
+
+def test_guard_can_be_turned_off_and_is_saved_so(tmp_path):
+    model = gan(run_eagerly=True, guard=False)
+    history = model.fit(rows(bad=5), verbose=0).history
+    assert np.isnan(history["discriminator_loss"][-1])
+    copy = gan(run_eagerly=True)
+    copy.compile_from_config(model.get_compile_config())
+    copy.fit(rows(bad=5), verbose=0)
+
+
+class Clock:
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("epoch_seconds", "copies"),
+    # A copy of 50 ms is due 5 s after the last: 40 s of epochs of 0.1 s leave room for
+    # the first and 7 more; epochs of 10 s are copied each, but for the last.
+    [(0.1, 8), (10.0, 4)],
+)
+def test_copies_take_a_hundredth_of_the_time_at_most(monkeypatch, epoch_seconds, copies):
+    clock, taken = Clock(), []
+
+    def slow_check(values):
+        taken.append(clock.now)
+        clock.now += 0.05
+        return True
+
+    monkeypatch.setattr(loss_guard, "time", clock)
+    monkeypatch.setattr(loss_guard, "_all_finite", slow_check)
+    model = gan(run_eagerly=True)
+    guard = loss_guard.LossGuard(model.monitor.watch, [model.optimizer], str)
+    guard.set_model(model)
+    epochs = int(40 / epoch_seconds)
+    guard.set_params({"epochs": epochs})
+    guard.on_train_begin()
+    for epoch in range(epochs):
+        guard.on_epoch_begin(epoch)
+        clock.now += epoch_seconds
+        guard.on_train_batch_end(0, {"loss": 1.0})
+        guard.on_epoch_end(epoch)
+    assert len(taken) == copies
+    assert 0.05 * (len(taken) - 1) <= 0.01 * clock.now
+
+
+def test_a_long_epoch_is_copied_within(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(loss_guard, "time", clock)
+    model = gan(run_eagerly=True)
+    guard = loss_guard.LossGuard(model.monitor.watch, [model.optimizer], str)
+    guard.set_model(model)
+    guard.on_train_begin()
+    guard.on_epoch_begin(0)
+    for batch in range(45):
+        clock.now += 1.0
+        model.generator.layers[0].bias.assign(np.full([10], batch))
+        guard.on_train_batch_end(batch, {"loss": 1.0})
+    with pytest.raises(
+        FloatingPointError, match="last good weights, of step 30 of epoch 1"
+    ):
+        guard.on_train_batch_end(45, {"loss": np.inf})
+    np.testing.assert_array_equal(model.generator.layers[0].bias, np.full([10], 29.0))

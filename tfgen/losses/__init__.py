@@ -16,16 +16,27 @@
 | `GeneratorObjective` | -mean f(a) | arXiv 1406.2661 |
 | `LeastSquares` | mean (a - 1)^2 / 2 | arXiv 1611.04076 |
 | `Hinge`, `Wasserstein` | -mean a | arXiv 1705.02894, 1701.07875 |
+| `RelativisticPairing` | mean softplus(a(x) - a) | arXiv 1807.00734, 2501.05441 |
 """
 
 from tfgen.losses.bounds import ELBO, IWLB, Bound, Renyi, get_bound
-from tfgen.losses.gan import GANLoss, GeneratorObjective
-from tfgen.losses.gan_classic import Minimax, NonSaturating
-from tfgen.losses.gan_critic import Hinge, LeastSquares, Wasserstein
-from tfgen.losses.gan_divergence import FDivergence
-from tfgen.losses.gan_likelihood import MaximumLikelihood
-from tfgen.losses.gan_penalty import r1_penalty, wgan_gp_penalty
-from tfgen.losses.gan_registry import get_gan_loss, known_gan_losses
+from tfgen.losses.gan import (
+    FDivergence,
+    GANLoss,
+    GeneratorObjective,
+    Hinge,
+    LeastSquares,
+    MaximumLikelihood,
+    Minimax,
+    NonSaturating,
+    RelativisticPairing,
+    Wasserstein,
+    get_gan_loss,
+    known_gan_losses,
+    r1_penalty,
+    r1_r2_penalty,
+    wgan_gp_penalty,
+)
 from tfgen.losses.negative_log_likelihood import NegativeLogLikelihood
 from tfgen.losses.reductions import elbo, iwlb, renyi
 from tfgen.losses.weights import Draws, LogWeights, log_weights
@@ -45,6 +56,7 @@ __all__ = [
     "Minimax",
     "NegativeLogLikelihood",
     "NonSaturating",
+    "RelativisticPairing",
     "Renyi",
     "Wasserstein",
     "elbo",
@@ -54,6 +66,7 @@ __all__ = [
     "known_gan_losses",
     "log_weights",
     "r1_penalty",
+    "r1_r2_penalty",
     "renyi",
     "wgan_gp_penalty",
 ]

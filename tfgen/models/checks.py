@@ -10,6 +10,7 @@ import tensorflow as tf
 
 __all__ = [
     "check_array",
+    "check_bool",
     "check_event",
     "check_given",
     "check_latents",
@@ -45,6 +46,12 @@ def positive_number(value: Any, name: str, or_zero: bool = False) -> float:
         rule = "at least 0" if or_zero else "positive"
         raise ValueError(f"`{name}` must be {rule} and finite; received {value!r}.")
     return number
+
+
+def check_bool(value: Any, name: str) -> None:
+    """Raises a TypeError unless `value` is `True` or `False`."""
+    if not isinstance(value, bool):
+        raise TypeError(f"`{name}` must be True or False; received {value!r}.")
 
 
 def check_seeds(seed: Any) -> None:

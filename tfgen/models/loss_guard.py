@@ -1,56 +1,49 @@
 """Stops `fit` at a loss that is not finite, says why, and keeps the last good weights."""
 
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgen.losses import LogWeights
-
 __all__ = ["LossGuard", "LossWatch"]
 
+# The part of the time that copies of the weights may take.
+_SHARE = 0.01
 # Seconds from which, within an epoch, the weights are copied again.
 _COPY_SECONDS = 30.0
-
-_TERMS = {
-    "log p(x|z), the reconstruction": (
-        "x may lie outside of the likelihood's support (arrays are checked before the "
-        "first step, a dataset is not), or the decoder's scale ran to 0: bound it from "
-        "below."
-    ),
-    "log p(z), the prior": (
-        "z ran off to where the prior has no mass, or the prior's own parameters did: "
-        "lower their learning rate."
-    ),
-    "log q(z|x), the posterior": (
-        "its scale ran to 0 or to infinity: bound it, or begin with a smaller weight of "
-        "the KL, `tfgen.callbacks.KLWarmup`."
-    ),
-}
 
 
 class LossWatch(keras.metrics.Metric):
     """Which step of an epoch was the first whose loss is not finite, and by which terms.
 
-    It costs a few scalars a step. It is no metric to be logged, but it is kept as one: its
-    variables are reset at an epoch's begin and summed over replicas.
+    It costs a few scalars a step, on the device. It is no metric to be logged, but it is
+    kept as one: its variables are reset at an epoch's begin and summed over replicas.
+
+    Args:
+        terms: the names of what the loss is made of, for the report.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, terms: Sequence[str]) -> None:
         super().__init__(name="loss_watch")
+        self._terms = tuple(terms)
         self._good_steps = self.add_variable((), "zeros", name="good_steps")
-        self._bad = self.add_variable((1 + len(_TERMS),), "zeros", name="bad")
+        self._bad = self.add_variable((1 + len(self._terms),), "zeros", name="bad")
 
-    def update_state(self, loss: tf.Tensor, terms: LogWeights) -> None:
-        """Takes in a step: its loss, and the three terms of its log-weights `[K, B]`."""
-        values = (loss, *terms)
-        finite = [tf.reduce_all(tf.math.is_finite(value)) for value in values]
-        none_before = tf.cast(tf.reduce_all(self._bad.value == 0.0), tf.float32)
-        good = tf.cast(finite[0], tf.float32)
+    def update_state(self, loss: tf.Tensor, terms: Sequence[tf.Tensor]) -> None:
+        """Takes in a step.
+
+        Args:
+            loss: what decides whether the step is good, of any shape.
+            terms: a tensor for each name of `terms`, of any shape.
+        """
+        finite = [tf.reduce_all(tf.math.is_finite(value)) for value in (loss, *terms)]
+        none_before = tf.cast(tf.reduce_all(self._bad.value == 0.0), self._bad.dtype)
+        good = tf.cast(finite[0], self._bad.dtype)
         self._good_steps.assign_add(none_before * good)
-        bad = 1.0 - tf.cast(tf.stack(finite), tf.float32)
+        bad = 1.0 - tf.cast(tf.stack(finite), self._bad.dtype)
         self._bad.assign_add(none_before * (1.0 - good) * bad)
 
     def result(self) -> tf.Tensor:
@@ -61,27 +54,45 @@ class LossWatch(keras.metrics.Metric):
         """The number, from 1, of the first bad step, and the terms that were not finite."""
         bad = keras.ops.convert_to_numpy(self._bad)[1:] > 0
         step = int(keras.ops.convert_to_numpy(self._good_steps)) // num_replicas + 1
-        return step, [name for name, is_bad in zip(_TERMS, bad, strict=True) if is_bad]
+        return step, [name for name, is_bad in zip(self._terms, bad, strict=True) if is_bad]
 
 
 class LossGuard(keras.callbacks.Callback):
     """Ends `fit` with a `FloatingPointError` where a loss is not finite.
 
-    Weights and the optimizer's state go back to the last copy of finite ones: of the last
-    epoch's end, or of later in a long epoch. `VAE.fit` adds one by itself.
+    Every logged number whose name ends in `loss` or `penalty` is looked at, once an
+    execution of steps. The weights and the optimizers' state then go back to the last copy
+    of finite ones: of an epoch's end, or of later in a long epoch. A copy is taken only
+    where the time since the last one is 100 times what that one took, so that copies take
+    1 % of the time at most; it stays on the device and takes the memory of the weights and
+    the optimizers' state once more.
 
     Args:
-        watch: what the model's steps tell.
+        watch: what the model's steps saw.
+        optimizers: all that train the model.
+        explain: from the names of the terms that were not finite to sentences on the cause
+            and the way out.
     """
 
-    def __init__(self, watch: LossWatch) -> None:
+    def __init__(
+        self,
+        watch: LossWatch,
+        optimizers: Sequence[keras.Optimizer],
+        explain: Callable[[list[str]], str],
+    ) -> None:
         super().__init__()
         self._watch = watch
+        self._optimizers = list(optimizers)
+        self._explain = explain
+        self._epoch = 0
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Copies the weights that `fit` begins with."""
         self._copy: list[tuple[keras.Variable, tf.Tensor]] = []
         self._kept = "`fit` began with weights that are not finite: set others."
+        for optimizer in self._optimizers:
+            if self.model.built and not optimizer.built:  # so that its state is copied too
+                optimizer.build(self.model.trainable_variables)
         self._copy_weights("before `fit`")
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -90,61 +101,55 @@ class LossGuard(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Stops `fit` where a loss was not finite."""
-        loss = (logs or {}).get("loss")
-        if loss is None:
-            return
-        if not np.isfinite(loss):
-            self._stop(float(loss))
-        if time.monotonic() - self._copied > _COPY_SECONDS:
+        for name, value in (logs or {}).items():
+            if name.endswith(("loss", "penalty")) and not np.isfinite(value):
+                self._stop(name, float(value))
+        if not self._is_whole or self._is_due(at_least=_COPY_SECONDS):
             self._copy_weights(f"of step {batch + 1} of epoch {self._epoch + 1}")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Copies the weights."""
-        self._copy_weights(f"of the end of epoch {epoch + 1}")
+        """Copies the weights, if that is due and another epoch follows."""
+        if epoch + 1 != self.params.get("epochs") and self._is_due():
+            self._copy_weights(f"of the end of epoch {epoch + 1}")
 
     def on_train_end(self, logs: Any = None) -> None:
         """Forgets the copy."""
         self._copy = []
 
+    def _variables(self) -> list[keras.Variable]:
+        states = [optimizer.variables for optimizer in self._optimizers]
+        return [*self.model.weights, *(variable for state in states for variable in state)]
+
+    def _is_due(self, at_least: float = 0.0) -> bool:
+        since = time.monotonic() - self._copied
+        return since >= max(at_least, self._cost / _SHARE)
+
     def _copy_weights(self, when: str) -> None:
-        self._copied = time.monotonic()
-        variables = [*self.model.weights, *self.model.optimizer.variables]
-        values, finite = _read([variable.value for variable in variables])
-        if finite:
+        start = time.monotonic()
+        # A model may be built as late as by its first batch.
+        self._is_whole = self.model.built and all(o.built for o in self._optimizers)
+        if not self._is_whole:
+            when = "though none of what this `fit` built: make the model again"
+        variables = self._variables()
+        values = [tf.identity(variable.value) for variable in variables]
+        if _all_finite(values):
             self._copy = list(zip(variables, values, strict=True))
             self._kept = f"The model has its last good weights, {when}."
+        self._copied = time.monotonic()
+        self._cost = self._copied - start
 
-    def _stop(self, loss: float) -> None:
-        for variable, value in self._copy:
-            variable.assign(value)
+    def _stop(self, name: str, value: float) -> None:
+        for variable, kept in self._copy:
+            variable.assign(kept)
         replicas = self.model.distribute_strategy.num_replicas_in_sync
         step, terms = self._watch.first_bad(replicas)
         raise FloatingPointError(
-            f"`loss` is {loss} at step {step} of epoch {self._epoch + 1}: {_cause(terms)} "
-            f"Lower the learning rate or set the optimizer's `clipnorm`. {self._kept}"
+            f"`{name}` is {value} at step {step} of epoch {self._epoch + 1}: "
+            f"{self._explain(terms)} {self._kept}"
         )
 
 
-@tf.function(autograph=False)
-def _read(variables: list[tf.Variable]) -> tuple[list[tf.Tensor], tf.Tensor]:
-    """Copies of the values, and whether all are finite; one call for all."""
-    values = [tf.identity(variable) for variable in variables]
+def _all_finite(values: list[tf.Tensor]) -> bool:
     floating = [value for value in values if value.dtype.is_floating]
     finite = [tf.reduce_all(tf.math.is_finite(value)) for value in floating]
-    return values, tf.reduce_all(tf.stack(finite))
-
-
-def _cause(terms: list[str]) -> str:
-    if not terms:
-        return (
-            "each term of log w is finite, so their reduction over samples, or a loss that "
-            "a layer added, is not."
-        )
-    if len(terms) == len(_TERMS):
-        return (
-            "no term of log w is finite, so that x or the weights were not: the gradient "
-            "of the step before overflowed, or a dataset holds NaN."
-        )
-    text = " and ".join(terms)
-    verb = "is" if len(terms) == 1 else "are"
-    return f"{text} {verb} not finite; {' '.join(_TERMS[term] for term in terms)}"
+    return bool(tf.reduce_all(tf.stack(finite))) if finite else True

@@ -16,6 +16,7 @@ from tfgen.models.given import of_x
 from tfgen.models.posterior_table import PosteriorTable
 from tfgen.models.row_adam import ascend
 from tfgen.models.vae import VAE
+from tfgen.training import EvaluateCall, FitCall, PredictCall
 
 tfd = tfp.distributions
 
@@ -209,15 +210,19 @@ class MeanFieldVAE(VAE):
             ValueError: if an index lies outside [0, num_examples), or as `VAE.fit`.
             TypeError: if indices are no integers, or as `VAE.fit`.
         """
-        if kwargs.get("validation_split"):
+        return super().fit(index, x, *args, **kwargs)
+
+    def prepare_fit(self, call: FitCall) -> None:
+        """Checks indices and examples; as `VAE.prepare_fit`."""
+        if call.validation_split:
             raise ValueError(
                 "`validation_split` holds out examples, whose rows are then never fitted; "
-                f"received {kwargs['validation_split']}. Judge new examples by "
+                f"received {call.validation_split}. Judge new examples by "
                 "`model.refine(x, steps)`."
             )
-        if "validation_data" in kwargs:
-            kwargs["validation_data"] = self._checked(kwargs["validation_data"])
-        return super().fit(self._checked(index), x, *args, **kwargs)
+        call.x = self._checked(call.x)
+        call.validation_data = self._checked(call.validation_data)
+        super().prepare_fit(call)
 
     def evaluate(  # type: ignore[override]  # takes indices
         self, index: Any = None, x: Any = None, *args: Any, **kwargs: Any
@@ -225,9 +230,12 @@ class MeanFieldVAE(VAE):
         """The bound at the rows of fitted examples; as `VAE.evaluate`."""
         if index is None:  # Keras's `fit` validates by `evaluate(x=..., y=...)`
             index, x = x, kwargs.pop("y", None)
-        if kwargs.get("_use_cached_eval_dataset"):  # from within `fit`, which checked it
-            return super().evaluate(index, x, *args, **kwargs)
-        return super().evaluate(self._checked(index), x, *args, **kwargs)
+        return super().evaluate(index, x, *args, **kwargs)
+
+    def prepare_evaluate(self, call: EvaluateCall) -> None:
+        """Checks indices and examples; as `VAE.prepare_evaluate`."""
+        call.x = self._checked(call.x)
+        super().prepare_evaluate(call)
 
     def _checked(self, data: Any) -> Any:
         """A `tf.data.Dataset` whose indices are checked as they come."""
@@ -379,9 +387,12 @@ class MeanFieldVAE(VAE):
 
     def predict(self, index: Any, *args: Any, **kwargs: Any) -> Any:
         """The mean of p(x|z) for one z drawn from q_i(z); as `keras.Model.predict`."""
-        if not isinstance(index, tf.data.Dataset):
-            self._check_index(index)
         return super().predict(index, *args, **kwargs)
+
+    def prepare_predict(self, call: PredictCall) -> None:
+        """Checks the indices."""
+        if not isinstance(call.x, tf.data.Dataset):
+            self._check_index(call.x)
 
     def refine(  # type: ignore[override]  # knows no other y
         self,

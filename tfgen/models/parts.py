@@ -118,7 +118,7 @@ class Parts:
             conditions |= self.prior.specs
         shapes = {n: tuple(s.shape) for n, s in {**conditions, **encoder}.items()}
         automatic = [n for n in shapes if n.startswith(("keras_tensor", "input_layer"))]
-        return None if automatic or not shapes.get("x", [1])[1:] else shapes
+        return None if automatic else shapes
 
 
 def _named(network: Any, part: str) -> Any:

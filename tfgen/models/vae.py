@@ -1,6 +1,5 @@
 """Variational and importance-weighted autoencoders."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -15,8 +14,9 @@ from tfgen.losses.bounds import Evaluation
 from tfgen.models import checks
 from tfgen.models.given import of_x
 from tfgen.models.latent_variable import LatentVariableModel
+from tfgen.models.log_weight_terms import LOG_WEIGHT_TERMS, explain_log_weights
 from tfgen.models.loss_guard import LossGuard, LossWatch
-from tfgen.training import global_rows
+from tfgen.training import EvaluateCall, FitCall, global_rows
 
 tfd = tfp.distributions
 
@@ -98,6 +98,7 @@ class VAE(LatentVariableModel):
         optimizer: Any = "adam",
         loss: str | Bound | None = None,
         metrics: Any = None,
+        guard: bool = True,
         **kwargs: Any,
     ) -> None:
         """Configures training; arguments as `keras.Model.compile`'s.
@@ -106,20 +107,24 @@ class VAE(LatentVariableModel):
             optimizer: a Keras optimizer or its name.
             loss: `"elbo"`, `"iwlb"`, or a bound of `tfgen.losses`; the class's default
                 unless given.
-            metrics: Keras metrics of y and the mean of p(x|z).
+            metrics: Keras metrics of y and the mean of p(x|z) at the mean of q(z|x).
+            guard: whether `fit` keeps a copy of the last good weights, and stops with it
+                where a loss is not finite; `False` saves the copy's memory.
             **kwargs: `run_eagerly`, `steps_per_execution`, `jit_compile`, ...; the last two
                 are `"auto"` by default, see `tfgen.training.FusedModel.compile`.
 
         Raises:
             ValueError: if `loss` is unknown or can't be estimated for the model's
                 distributions.
-            TypeError: if `loss` is neither a name nor a bound.
+            TypeError: if `loss` is neither a name nor a bound, or `guard` no bool.
         """
+        checks.check_bool(guard, "guard")
         bound = get_bound(self.default_loss if loss is None else loss)
         if self.built:
             bound.check(*self._example())
         super().compile(optimizer=optimizer, metrics=metrics, **kwargs)
         self._objective = _Objective(bound)
+        self._guard = guard
         self._has_metrics = bool(metrics or kwargs.get("weighted_metrics"))
 
     def _example(self) -> tuple[Any, Any]:
@@ -151,6 +156,7 @@ class VAE(LatentVariableModel):
         return {
             **super().get_compile_config(),
             "loss": keras.saving.serialize_keras_object(self._objective.bound),
+            "guard": self._guard,
         }
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -182,40 +188,42 @@ class VAE(LatentVariableModel):
                 or (x, y, sample_weight), or whatever else Keras takes.
             y: what the likelihood is of, `[N, *event]`; x unless given.
             *args: as `keras.Model.fit`'s.
-            **kwargs: as `keras.Model.fit`'s.
+            **kwargs: as `keras.Model.fit`'s; `class_weight` must be left out.
 
         Returns:
             Keras's `History`.
 
         Raises:
             ValueError: if the data are empty, of the wrong shape, not finite, or outside
-                the likelihood's support.
+                the likelihood's support; or if all weights are frozen.
             TypeError: if they are not numeric.
             FloatingPointError: at a loss that is not finite; the message says at which step
                 and by which term. The model keeps its last good weights.
         """
-        call = inspect.signature(keras.Model.fit).bind(self, x, y, *args, **kwargs)
-        given = call.arguments
-        given["y"] = self._check_data(given["x"], given["y"], given.get("sample_weight"))
-        validation = given.get("validation_data")
-        if validation is not None:
-            val_x, val_y, val_weight = keras.utils.unpack_x_y_sample_weight(validation)
-            val_y = self._check_data(val_x, val_y, val_weight, prefix="validation ")
-            if val_y is not None:
-                given["validation_data"] = (val_x, val_y, val_weight)
-        guard = LossGuard(self._compiled_objective.watch)
-        # A `CallbackList` is a callback too.
-        given["callbacks"] = [guard, *keras.tree.flatten(given.get("callbacks") or [])]
-        return super().fit(*call.args[1:], **call.kwargs)
+        return super().fit(x, y, *args, **kwargs)
 
-    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """The bound on held-out data; arguments and result as `keras.Model.evaluate`'s."""
-        if kwargs.get("_use_cached_eval_dataset"):  # from within `fit`, which checked it
-            return super().evaluate(x, y, *args, **kwargs)
-        call = inspect.signature(keras.Model.evaluate).bind(self, x, y, *args, **kwargs)
-        given = call.arguments
-        given["y"] = self._check_data(given["x"], given["y"], given.get("sample_weight"))
-        return super().evaluate(*call.args[1:], **call.kwargs)
+    def prepare_fit(self, call: FitCall) -> None:
+        """Checks the data, sets `call.y`, and adds the guard against bad losses."""
+        if call.class_weight is not None:
+            raise ValueError(
+                "`class_weight` must be left out, since it weighs examples by labels and a "
+                f"{type(self).__name__} has none; received {call.class_weight!r}. Weigh "
+                "examples by `sample_weight`."
+            )
+        call.y = self._check_data(call.x, call.y, call.sample_weight)
+        if call.validation_data is not None:
+            x, y, weight = keras.utils.unpack_x_y_sample_weight(call.validation_data)
+            y = self._check_data(x, y, weight, prefix="validation ")
+            if y is not None:
+                call.validation_data = (x, y, weight)
+        if self._guard:
+            watch = self._compiled_objective.watch
+            guard = LossGuard(watch, [self.optimizer], explain_log_weights)
+            call.callbacks.insert(0, guard)
+
+    def prepare_evaluate(self, call: EvaluateCall) -> None:
+        """Checks the data, and sets `call.y`."""
+        call.y = self._check_data(call.x, call.y, call.sample_weight)
 
     def _check_data(self, x: Any, y: Any, weight: Any, prefix: str = "") -> Any:
         """Checks what can be checked before the first step; returns the y to use."""
@@ -390,7 +398,7 @@ class _Objective:
         self.metrics = [
             keras.metrics.Mean(name=name) for name in (bound.label, "reconstruction", "kl")
         ]
-        self.watch = LossWatch()
+        self.watch = LossWatch(LOG_WEIGHT_TERMS)
 
     def update(self, loss: tf.Tensor, evaluation: Evaluation, weight: Any) -> None:
         self.watch.update_state(loss, evaluation.terms)

@@ -16,9 +16,14 @@ def check_base(filepath: str | os.PathLike) -> str:
 
     Raises:
         NotADirectoryError: `filepath` is a file.
-        ValueError: `filepath` is no local path.
+        ValueError: `filepath` is empty or no local path.
     """
     path = os.fspath(filepath)
+    if not path:
+        raise ValueError(
+            "`filepath` must name a directory, the parent of the versions; received ''. "
+            "Pass one such as 'models/gan'."
+        )
     if "://" in path:
         raise ValueError(
             "`filepath` must be a local directory, where a finished version appears "

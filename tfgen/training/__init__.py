@@ -1,6 +1,14 @@
 """How `fit` runs: many training steps as one XLA program."""
 
+from tfgen.training.call import EvaluateCall, FitCall, PredictCall
 from tfgen.training.fused import FusedModel
-from tfgen.training.replicas import global_rows
+from tfgen.training.replicas import global_rows, of_all_replicas
 
-__all__ = ["FusedModel", "global_rows"]
+__all__ = [
+    "EvaluateCall",
+    "FitCall",
+    "FusedModel",
+    "PredictCall",
+    "global_rows",
+    "of_all_replicas",
+]

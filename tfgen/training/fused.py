@@ -5,45 +5,38 @@ Keras's TensorFlow trainer launches one compiled program a step. Here
 batches, around the model's own `train_step`. It is hooked in by `make_train_function` and
 its siblings, which Keras makes public for this, so that callbacks, metrics, validation
 and data stay Keras's.
+
+`fit`, `evaluate` and `predict` each bind their arguments once (`call.py`), let the model
+prepare them (`prepare_fit`, ...), plan the call (`plan.py`) and run it by Keras's method.
 """
 
 import contextlib
 import functools
-import inspect
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-import tfgen.random
-from tfgen.training.callback_list import ExactStepCallbackList
+from tfgen.training import plan
+from tfgen.training.call import EvaluateCall, FitCall, PredictCall
+from tfgen.training.callback_list import ExactStepCallbackList, FirstEpoch
 from tfgen.training.policy import check_steps_per_execution, steps_for, xla_pays
+from tfgen.training.program import explained, loop_of_steps, mapped
 from tfgen.training.replicas import replicated
 from tfgen.training.residence import Residence, batch_of
+from tfgen.training.stacks import (
+    groups_of_one_shape,
+    stack,
+    stacks_of_batches,
+    stacks_of_rows,
+    unstack,
+)
+from tfgen.training.undocumented import is_validation_of_fit
 
 __all__ = ["FusedModel"]
-
-_NO_XLA = ("tf2xla", "XLA", "unsupported operations", "Unsupported op")
-
-
-class _FirstEpoch(keras.callbacks.Callback):
-    """Begins the orders of a `Residence` with the epoch that `fit` begins with.
-
-    `BackupAndRestore` says so as late as `on_train_begin`: this has to come after it.
-    """
-
-    def __init__(self, residence: Residence, initial_epoch: int) -> None:
-        super().__init__()
-        self._residence = residence
-        self._initial_epoch = initial_epoch
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        """Sets the epoch."""
-        epoch = self.model._initial_epoch or self._initial_epoch
-        self._residence.first_epoch.assign(epoch)
 
 
 class FusedModel(keras.Model):
@@ -51,7 +44,13 @@ class FusedModel(keras.Model):
 
     `train_step` must log metrics only, that is, return `get_metrics_result()` or a part
     of it: inside a loop other values have no place to go.
+
+    A subclass that checks or converts data overrides `prepare_fit`, `prepare_evaluate` or
+    `prepare_predict`, not `fit`, `evaluate` or `predict`.
     """
+
+    # As given to `compile`; `None` before that.
+    _given_steps: int | str | None = None
 
     def compile(
         self,
@@ -105,92 +104,150 @@ class FusedModel(keras.Model):
         """Whether steps run as one program: by XLA or several at once, on one replica."""
         if self.run_eagerly or self.distribute_strategy.num_replicas_in_sync > 1:
             return False
-        given = getattr(self, "_given_steps", "auto")
+        given = self._given_steps
         return bool(self.jit_compile) or (isinstance(given, int) and given > 1)
 
-    # Data.
+    # What a subclass may override.
 
-    def fit(self, *args: Any, **kwargs: Any) -> Any:
-        """As `keras.Model.fit`."""
-        self._assert_compile_called("fit")
-        call = inspect.signature(keras.Model.fit).bind(self, *args, **kwargs)
-        call.apply_defaults()
-        given = call.arguments
+    def prepare_fit(self, call: FitCall) -> None:
+        """Checks and converts what `fit` was given, before any other work is done.
+
+        The base's does nothing. A subclass raises at data that it can't use, replaces
+        attributes of `call` (`call.y = call.x`), and puts callbacks of its own first
+        (`call.callbacks.insert(0, ...)`). It comes once a call, after the check that the
+        model was compiled.
+
+        Args:
+            call: has `fit`'s arguments as attributes, to be changed in place.
+        """
+
+    def prepare_evaluate(self, call: EvaluateCall) -> None:
+        """Checks and converts what `evaluate` was given; as `prepare_fit`.
+
+        The validation of a `fit` does not come here: `prepare_fit` has seen its data, as
+        `call.validation_data`.
+
+        Args:
+            call: has `evaluate`'s arguments as attributes, to be changed in place.
+        """
+
+    def prepare_predict(self, call: PredictCall) -> None:
+        """Checks and converts what `predict` was given; as `prepare_fit`.
+
+        Args:
+            call: has `predict`'s arguments as attributes, to be changed in place.
+        """
+
+    # Keras's methods: bind, prepare, plan, run.
+
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """Trains the model; arguments and result as `keras.Model.fit`'s.
+
+        Raises:
+            ValueError: if the model was not compiled or has no trainable weights.
+        """
+        self._check_compiled("fit")
+        call = FitCall(*args, **kwargs)
+        self.prepare_fit(call)
+        self._check_trainable()
         self._warn_if_not_fused()
-        _split_validation(given)
-        num_batches = given["steps_per_epoch"] or _num_batches(given)
-        with self._set_up(given, num_batches):
-            data = _reside(given, given["steps_per_epoch"], given["shuffle"])
-            self._residences = {"fit": data if self.is_fused else None}
-            self._epoch = (0, data.num_batches if data else None)
-            known = isinstance(given["callbacks"], keras.callbacks.CallbackList)
-            if not known:
-                given["callbacks"] = keras.tree.flatten(given["callbacks"] or [])
-                if data is not None:
-                    given["callbacks"] += [_FirstEpoch(data, given["initial_epoch"])]
-            if self.is_fused:
-                if self.built and not self.optimizer.built:
-                    self.optimizer.build(self.trainable_variables)
-                held_out = _reside_validation(given, self.steps_per_execution)
-                self._residences["evaluate"] = held_out
-                if not known:
-                    given["callbacks"] = ExactStepCallbackList(
-                        given["callbacks"],
-                        add_history=True,
-                        add_progbar=given["verbose"] != 0,
-                        verbose=given["verbose"],
-                        epochs=given["epochs"],
-                        steps=num_batches,
-                        model=self,
-                    )
-            if data is not None:
-                steps = self.steps_per_execution
-                given["x"] = data.rows(steps) if self.is_fused else data.batches()
-                given["steps_per_epoch"] = data.num_batches
-                given["shuffle"] = False
-            given.pop("self")
-            return super().fit(**given)
+        plan.split_validation(call)
+        batches = plan.num_batches(call)
+        with self._executions_of(batches):
+            self._plan_fit(call, batches)
+            return super().fit(**vars(call))
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
-        """As `keras.Model.evaluate`."""
-        self._assert_compile_called("evaluate")
-        if kwargs.get("_use_cached_eval_dataset"):  # from within `fit`
+        """The metrics on held-out data; arguments and result as `keras.Model.evaluate`'s.
+
+        Raises:
+            ValueError: if the model was not compiled.
+        """
+        if is_validation_of_fit(kwargs):  # bound and planned by `fit`
             return super().evaluate(*args, **kwargs)
-        call = inspect.signature(keras.Model.evaluate).bind(self, *args, **kwargs)
-        call.apply_defaults()
-        given = call.arguments
-        extra = given.pop("kwargs", {})
-        given.pop("self")
-        with self._set_up(given, given["steps"]):
+        self._check_compiled("evaluate")
+        call = EvaluateCall(*args, **kwargs)
+        self.prepare_evaluate(call)
+        with self._executions_of(plan.num_batches(call)):
             if self.is_fused:
-                residence = _reside(given, given["steps"], shuffle=False)
-                if residence is not None:
-                    given["x"] = residence.rows(self.steps_per_execution)
-                    given["steps"] = residence.num_batches
+                residence = plan.reside_evaluation(call, self.steps_per_execution)
                 self._residences["evaluate"] = residence
-            return super().evaluate(**given, **extra)
+            return super().evaluate(**vars(call))
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:
-        """As `keras.Model.predict`."""
-        call = inspect.signature(keras.Model.predict).bind(self, *args, **kwargs)
-        call.apply_defaults()
-        given = call.arguments
-        with self._set_up(given, given["steps"]):
-            return super().predict(*call.args[1:], **call.kwargs)
+        """The model's outputs; arguments and result as `keras.Model.predict`'s."""
+        call = PredictCall(*args, **kwargs)
+        self.prepare_predict(call)
+        with self._executions_of(plan.num_batches(call)):
+            return super().predict(**vars(call))
+
+    def _check_compiled(self, method: str) -> None:
+        if self._given_steps is None:
+            raise ValueError(
+                f"`{method}` needs a model that was compiled; received one that was not. "
+                f"Call `compile()` before `{method}`."
+            )
+
+    def _check_trainable(self) -> None:
+        if self.built and not self.trainable_weights:
+            raise ValueError(
+                "`fit` needs a weight to train; received a model whose weights are all "
+                "frozen. Set `trainable = True` on a part of it."
+            )
 
     @contextlib.contextmanager
-    def _set_up(self, given: dict[str, Any], num_batches: int | None) -> Iterator[None]:
+    def _executions_of(self, num_batches: int | None) -> Iterator[None]:
         """Holds what belongs to one call, since a callback of `fit` may make another."""
         before = self.__dict__.get("_residences", {}), self.steps_per_execution
         if self.is_fused:
-            num_batches = num_batches or _num_batches(given)
-            steps = steps_for(getattr(self, "_given_steps", "auto"), num_batches, True)
+            steps = steps_for(self._given_steps or "auto", num_batches, True)
             self.steps_per_execution = min(steps, num_batches or steps)
         self._residences = dict(before[0])
         try:
             yield
         finally:
             self._residences, self.steps_per_execution = before
+
+    def _plan_fit(self, call: FitCall, num_batches: int | None) -> None:
+        """Puts arrays on the device, and in `call` what Keras is to run over."""
+        steps = self.steps_per_execution
+        data = plan.reside_training(call)
+        self._residences = {"fit": data if self.is_fused else None}
+        self._epoch = (0, data.num_batches if data else None)
+        if data is not None:
+            call.callbacks.append(FirstEpoch(data, call.initial_epoch))
+            call.x = data.rows(steps) if self.is_fused else data.batches()
+            call.steps_per_epoch = data.num_batches
+            call.shuffle = False
+        if self.is_fused:
+            if self.built and not self.optimizer.built:
+                self.optimizer.build(self.trainable_variables)
+            self._residences["evaluate"] = plan.reside_validation(call, steps)
+            call.callbacks = ExactStepCallbackList(
+                call.callbacks,
+                add_history=True,
+                add_progbar=call.verbose != 0,
+                verbose=call.verbose,
+                epochs=call.epochs,
+                steps=num_batches,
+                model=self,
+            )
+
+    def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """Writes the model to a `.keras` file; arguments as `keras.Model.save`'s.
+
+        Raises:
+            ValueError: if `filepath` ends otherwise: Keras's older format can't hold the
+                parts of a model that are models themselves.
+        """
+        if os.fspath(filepath).endswith((".h5", ".hdf5")):
+            path = os.path.splitext(os.fspath(filepath))[0]
+            raise ValueError(
+                "`filepath` must end in '.keras', since HDF5 can't hold a model made of "
+                f"models; received {os.fspath(filepath)!r}. Write '{path}.keras', or the "
+                f"weights alone by `save_weights('{path}.weights.h5')`."
+            )
+        super().save(filepath, *args, **kwargs)
 
     # Functions that Keras calls with an iterator, `steps_per_execution` batches a call.
 
@@ -224,17 +281,17 @@ class FusedModel(keras.Model):
             return super().make_predict_function(force)
         if self.predict_function is None or force:
             program = tf.function(
-                _mapped(self.predict_step),
+                mapped(self.predict_step),
                 jit_compile=bool(self.jit_compile),
                 autograph=False,
             )
 
             def function(batches: list[Any]) -> tf.Tensor:
                 outputs = []
-                for group in _groups(batches):
-                    with _explained():
-                        result = program(_stack(group, self.steps_per_execution))
-                    outputs += [_flatten_batches(result, len(group))]
+                for group in groups_of_one_shape(batches):
+                    with explained():
+                        result = program(stack(group, self.steps_per_execution))
+                    outputs += [unstack(result, len(group))]
                 return keras.tree.map_structure(lambda *o: tf.concat(o, axis=0), *outputs)
 
             self.predict_function = function
@@ -272,17 +329,17 @@ class FusedModel(keras.Model):
             residence = self._residences.get(name)
             if residence is None:
                 program, data = program_for(None), ()
-                stacks = _stacks_of_batches(iterator, self.steps_per_execution)
+                stacks = stacks_of_batches(iterator, self.steps_per_execution)
             else:
                 program, data = program_for(residence.same), residence.data
                 rows = next(iterator).numpy()
-                stacks = _stacks_of_rows(
+                stacks = stacks_of_rows(
                     rows, residence.batch_size, self.steps_per_execution
                 )
             self._steps_run = sum(count for _, count in stacks)
             logs: dict[str, tf.Tensor] = {}
             for stacked, count in stacks:
-                with _explained():
+                with explained():
                     logs = program(stacked, tf.constant(count), data)
             return logs
 
@@ -297,209 +354,3 @@ class FusedModel(keras.Model):
                 "fused program. Leave `jit_compile='auto'` to use Keras's own path.",
                 stacklevel=3,
             )
-
-
-def loop_of_steps(step: Callable, model: keras.Model, gather: Callable | None) -> Callable:
-    """A program that runs `step` over a stack of batches, and gives the last logs.
-
-    Args:
-        step: takes a batch.
-        model: has the metrics.
-        gather: makes a batch of the program's `data` and what the stack holds of it;
-            `None` where the stack holds the batches themselves.
-    """
-
-    def run(stacked: Any, count: tf.Tensor, data: Any) -> dict[str, tf.Tensor]:
-        names: list[str] = []
-
-        def body(i: tf.Tensor) -> tuple[tf.Tensor]:
-            batch = _at(stacked, i)
-            if gather is not None:
-                batch = gather(data, batch)
-            names[:] = step(batch)
-            return (i + 1,)
-
-        tf.while_loop(lambda i: i < count, body, [tf.constant(0)], parallel_iterations=1)
-        results = model.get_metrics_result()
-        unknown = set(names) - set(results)
-        if unknown:
-            raise ValueError(
-                "`train_step` must log metrics only where steps are fused; received "
-                f"{sorted(unknown)}, which no metric holds. Log them by a "
-                "`keras.metrics.Mean`, or compile with `jit_compile=False`."
-            )
-        return {name: results[name] for name in names}
-
-    return run
-
-
-def _at(stacked: Any, i: tf.Tensor) -> Any:
-    return keras.tree.map_structure(lambda v: None if v is None else v[i], stacked)
-
-
-def _mapped(step: Callable) -> Callable:
-    """A program that gives `step` of every batch of a stack, stacked."""
-
-    def run(stacked: Any) -> Any:
-        specs = keras.tree.map_structure(
-            lambda v: tf.TensorSpec(v.shape[1:], v.dtype), stacked
-        )
-        outputs = tf.function(step, autograph=False).get_concrete_function(specs)
-        signature = keras.tree.map_structure(
-            lambda v: tf.TensorSpec(v.shape, v.dtype), outputs.structured_outputs
-        )
-        return tf.map_fn(step, stacked, fn_output_signature=signature)
-
-    return run
-
-
-def _take(iterator: Iterator, count: int) -> list[Any]:
-    batches = []
-    for _ in range(count):
-        try:
-            batches.append(next(iterator))
-        except (StopIteration, tf.errors.OutOfRangeError):
-            break
-    if not batches:
-        raise StopIteration
-    return batches
-
-
-def _stacks_of_batches(iterator: Iterator, steps: int) -> list[tuple[Any, int]]:
-    """Up to `steps` batches as stacks, each with the number of batches in it."""
-    groups = _groups(_take(iterator, steps))
-    return [(_stack(group, steps), len(group)) for group in groups]
-
-
-def _stacks_of_rows(
-    rows: np.ndarray, batch_size: int, steps: int
-) -> list[tuple[tf.Tensor, int]]:
-    """Rows `[up to steps * batch_size]` as stacks `[steps, batch_size]`, with counts."""
-    stacks = []
-    count, rest = divmod(len(rows), batch_size)
-    if count:
-        stacked = np.zeros([steps, batch_size], rows.dtype)
-        stacked[:count] = rows[: count * batch_size].reshape(count, batch_size)
-        stacks.append((tf.constant(stacked), count))
-    if rest:
-        stacks.append((tf.constant(rows[None, -rest:]), 1))
-    return stacks
-
-
-def _groups(batches: list[Any]) -> list[list[Any]]:
-    """Runs of batches of one shape: all but a partial last batch."""
-    groups: list[list[Any]] = []
-    last = None
-    for batch in batches:
-        shapes = [leaf.shape for leaf in keras.tree.flatten(batch) if leaf is not None]
-        if shapes != last:
-            groups.append([])
-            last = shapes
-        groups[-1].append(batch)
-    return groups
-
-
-def _stack(batches: list[Any], length: int) -> Any:
-    """Batches in one tensor a leaf, filled up so that every stack has one shape.
-
-    A lone batch, as a partial last one is, is not filled up: its program has its own
-    shape anyway.
-    """
-    if len(batches) == 1:
-        length = 1
-    filled = batches + batches[-1:] * (length - len(batches))
-    return keras.tree.map_structure(
-        lambda *leaves: None if leaves[0] is None else tf.stack(leaves), *filled
-    )
-
-
-def _flatten_batches(stacked: Any, count: int) -> Any:
-    """`[count or more, batch, ...]` as `[count * batch, ...]`."""
-    return keras.tree.map_structure(
-        lambda v: tf.reshape(v[:count], [-1, *v.shape[2:]]), stacked
-    )
-
-
-def _split_validation(given: dict[str, Any]) -> None:
-    """Takes `validation_split` from the end of arrays, as Keras does."""
-    split = given["validation_split"]
-    arrays = (given["x"], given["y"], given["sample_weight"])
-    if not split or given["validation_data"] is not None or not Residence.holds(arrays):
-        return
-    if not 0 < split < 1:
-        raise ValueError(f"`validation_split` must be in (0, 1); received {split}.")
-    count = keras.tree.flatten(arrays)[0].shape[0]
-    at = int(count * (1 - split))
-    if not 0 < at < count:
-        raise ValueError(
-            f"`validation_split` must leave examples on both sides; received {split} for "
-            f"{count} examples."
-        )
-
-    def cut(part: slice) -> tuple[Any, ...]:
-        return keras.tree.map_structure(lambda v: None if v is None else v[part], arrays)
-
-    same = given["y"] is given["x"]
-    kept, held = cut(slice(None, at)), cut(slice(at, None))
-    if same:
-        kept, held = (kept[0], kept[0], kept[2]), (held[0], held[0], held[2])
-    given["x"], given["y"], given["sample_weight"] = kept
-    given["validation_data"] = held
-    given["validation_split"] = 0.0
-
-
-def _num_batches(given: dict[str, Any]) -> int | None:
-    """Batches an epoch, `None` where only the end of the data will tell."""
-    x = given["x"]
-    if isinstance(x, tf.data.Dataset):
-        cardinality = int(x.cardinality())
-        return cardinality if cardinality >= 0 else None
-    if isinstance(x, keras.utils.PyDataset):
-        return x.num_batches
-    leaves = keras.tree.flatten(x)
-    if leaves and hasattr(leaves[0], "shape"):
-        return -(-int(leaves[0].shape[0]) // (given["batch_size"] or 32))
-    return None
-
-
-def _reside(
-    given: dict[str, Any], steps: int | None, shuffle: bool | str
-) -> Residence | None:
-    """Takes the arrays of a call into a `Residence`, where they fit."""
-    data = (given["x"], given["y"], given["sample_weight"])
-    if data[0] is None or not Residence.holds(data):
-        return None
-    if steps or shuffle == "batch" or given.get("class_weight") is not None:
-        return None  # Keras's own way
-    given["y"] = given["sample_weight"] = None
-    seed = tfgen.random.fresh_seed() if shuffle else None
-    return Residence(data, given["batch_size"] or 32, seed)
-
-
-def _reside_validation(given: dict[str, Any], steps: int) -> Residence | None:
-    validation = given["validation_data"]
-    if validation is None or isinstance(validation, tf.data.Dataset):
-        return None
-    x, y, weight = keras.utils.unpack_x_y_sample_weight(validation)
-    batch_size = given["validation_batch_size"] or given["batch_size"]
-    parts = {"x": x, "y": y, "sample_weight": weight, "batch_size": batch_size}
-    residence = _reside(parts, given["validation_steps"], shuffle=False)
-    if residence is not None:
-        given["validation_data"] = residence.rows(steps)
-        given["validation_steps"] = residence.num_batches
-    return residence
-
-
-@contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    """Says which operation XLA can't compile, and the way out."""
-    try:
-        yield
-    except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
-        if not any(word in error.message for word in _NO_XLA):
-            raise
-        raise ValueError(
-            "`jit_compile` must be False for a model with an operation that XLA can't "
-            "compile; received True. Compile the model with `jit_compile=False`. XLA "
-            f"says: {error.message}"
-        ) from error

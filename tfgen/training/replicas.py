@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-__all__ = ["global_rows", "replicated"]
+__all__ = ["global_rows", "of_all_replicas", "replicated"]
 
 
 def global_rows(size: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -28,11 +28,28 @@ def global_rows(size: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tensor]:
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return tf.range(size), tf.convert_to_tensor(size)
-    replica = context.replica_id_in_sync_group
-    own = tf.one_hot(replica, context.num_replicas_in_sync, dtype=tf.int32) * size
-    sizes = context.all_reduce(tf.distribute.ReduceOp.SUM, own)
-    before = tf.cumsum(sizes, exclusive=True)[replica]
+    sizes = of_all_replicas(tf.convert_to_tensor(size))
+    before = tf.cumsum(sizes, exclusive=True)[context.replica_id_in_sync_group]
     return before + tf.range(size), tf.reduce_sum(sizes)
+
+
+def of_all_replicas(value: tf.Tensor) -> tf.Tensor:
+    """The values of all replicas, one a row: `[replicas, *shape]`.
+
+    Args:
+        value: the value here, of one shape on every replica.
+
+    >>> of_all_replicas(tf.constant([1.0, 2.0])).numpy().tolist()
+    [[1.0, 2.0]]
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return value[tf.newaxis]
+    is_here = tf.range(context.num_replicas_in_sync) == context.replica_id_in_sync_group
+    is_here = tf.reshape(is_here, [-1] + [1] * value.shape.rank)
+    # `where`, since 0 times an infinity would be NaN.
+    own = tf.where(is_here, value[tf.newaxis], tf.zeros([], value.dtype))
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, own)
 
 
 def replicated(model: keras.Model, step: Callable, steps: Callable[[], int]) -> Callable:

@@ -34,6 +34,8 @@ class Residence:
         self.same = y is x and y is not None
         if self.same:
             data = (x, None, weight)
+        # `tf.data` would make one tensor of a list; Keras's own adapter does the same.
+        data = keras.tree.lists_to_tuples(data)
         self.data = keras.tree.map_structure(_on_device, data)
         self.batch_size = batch_size
         self.seed = seed

@@ -6,8 +6,9 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from tfgen.losses.gan import GANLoss, serialize_function
-from tfgen.losses.gan_likelihood import mean_exp, mean_expm1
+from tfgen.losses.gan.base import GANLoss
+from tfgen.losses.gan.exponentials import mean_exp, mean_expm1
+from tfgen.losses.gan.general import serialize_function
 
 __all__ = ["FDivergence"]
 

@@ -9,9 +9,26 @@ import tensorflow as tf
 from tfgen.losses import GANLoss
 from tfgen.models import checks
 
-__all__ = ["check_batch", "check_data", "check_networks", "check_stabilisers"]
+__all__ = [
+    "check_batch",
+    "check_compile_options",
+    "check_data",
+    "check_networks",
+    "check_precision",
+    "check_stabilisers",
+    "check_trainable",
+]
 
-_PENALTIES = (None, "r1", "wgan_gp")
+_PENALTIES = (None, "r1", "r1_r2", "wgan_gp")
+
+# Arguments of `keras.Model.compile` that a GAN has no use for, and what to do instead.
+_NOT_OURS = {
+    "optimizer": "has two: pass `generator_optimizer` and `discriminator_optimizer`",
+    "metrics": "logs its own and has no targets to compare with: leave it out",
+    "weighted_metrics": "logs its own and has no targets to compare with: leave it out",
+    "loss_weights": "has two losses of two networks: leave it out",
+    "auto_scale_loss": "scales float16 losses by itself: leave it out",
+}
 
 # Operations between a squashing function and the output that don't hide it.
 _PASS_THROUGH = {"Cast", "Identity", "Reshape", "Squeeze"}
@@ -131,6 +148,46 @@ def check_stabilisers(
         )
     # The loss knows which smoothing it allows: ask it, for one example.
     loss.discriminator([0.0], [0.0], label_smoothing)
+
+
+def check_compile_options(guard: Any, options: dict[str, Any]) -> None:
+    """Raises a TypeError at what `GAN.compile` does not take."""
+    if not isinstance(guard, bool):
+        raise TypeError(f"`guard` must be True or False; received {guard!r}.")
+    for name in options:
+        if name in _NOT_OURS:
+            raise TypeError(
+                f"`{name}` is no argument of `GAN.compile`: a GAN {_NOT_OURS[name]}; "
+                f"received {options[name]!r}."
+            )
+
+
+def check_precision(model: Any) -> None:
+    """Raises a ValueError where a GAN or one of its networks has half-precision weights."""
+    for name in ("generator", "discriminator"):
+        network = getattr(model, name)
+        policies = [network.dtype_policy.variable_dtype]
+        policies += [weight.dtype for weight in network.weights]
+        half = {"float16", "bfloat16"} & set(policies)
+        if half:
+            (dtype, *_) = sorted(half)
+            raise ValueError(
+                f"`{name}` must keep its weights in float32 or float64, since an update is "
+                f"often smaller than half precision resolves; received the policy "
+                f"'{dtype}'. Make both networks under 'mixed_{dtype}', which computes in "
+                "half precision and keeps float32 weights: "
+                f"keras.config.set_dtype_policy('mixed_{dtype}')."
+            )
+
+
+def check_trainable(model: Any) -> None:
+    """Raises a ValueError where a GAN has nothing to train."""
+    if not model.trainable_variables:
+        raise ValueError(
+            "`fit` must have weights to train; received a GAN whose generator and "
+            "discriminator are both frozen. Set `trainable = True` on one, and compile "
+            "again."
+        )
 
 
 def check_data(x: Any, sample_shape: tuple, name: str = "x") -> None:

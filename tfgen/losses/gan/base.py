@@ -1,12 +1,10 @@
-"""The base of the GAN losses, and the general generator objective."""
+"""The base of the GAN losses: what each of the two networks minimises."""
 
-from collections.abc import Callable
 from typing import Any
 
-import keras
 import tensorflow as tf
 
-__all__ = ["GANLoss", "GeneratorObjective"]
+__all__ = ["GANLoss"]
 
 
 class GANLoss:
@@ -23,7 +21,8 @@ class GANLoss:
     optimum moves to a = log[(1 - s) p_data / (p_gen + s p_data)].
 
     A subclass writes `objective`, the scalar that the generator minimises, and
-    `get_config` where it has arguments.
+    `get_config` where it has arguments. One whose generator compares its samples with
+    data sets `needs_real_logits` and writes `paired_objective` instead.
 
     [1] Goodfellow et al., Generative Adversarial Nets. arXiv:1406.2661
     """
@@ -37,26 +36,47 @@ class GANLoss:
     can_overflow: bool = False
     """Whether the generator's loss overflows while its logits are finite."""
 
+    needs_real_logits: bool = False
+    """Whether the generator's loss takes a(x) of data beside a(G(z))."""
+
     def objective(self, logits: tf.Tensor) -> tf.Tensor:
         """The scalar that the generator minimises, of float32 or float64 logits [N]."""
         raise NotImplementedError
 
-    def generator(self, fake_logits: tf.Tensor) -> tf.Tensor:
+    def paired_objective(self, fake: tf.Tensor, real: tf.Tensor) -> tf.Tensor:
+        """The same of the logits of samples and of data, both [N]."""
+        raise NotImplementedError
+
+    def generator(
+        self, fake_logits: tf.Tensor, real_logits: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """What the generator minimises.
 
         Args:
             fake_logits: a(G(z)), `[batch]` or `[batch, 1]`. Half precision is cast to
                 float32 first.
+            real_logits: a(x), of the same shape, for a loss that `needs_real_logits`;
+                the others ignore it.
 
         Returns:
             A scalar. It is infinite where the exact value exceeds the dtype: nothing
             is clipped.
 
         Raises:
-            TypeError: If `fake_logits` are not floating point.
-            ValueError: If `fake_logits` are empty or not one number an example.
+            TypeError: If the logits are not floating point.
+            ValueError: If the logits are empty or not one number an example, or if
+                `real_logits` are missing where the loss needs them.
         """
-        return self.objective(_flat_logits(fake_logits, "fake_logits"))
+        fake = _flat_logits(fake_logits, "fake_logits")
+        if not self.needs_real_logits:
+            return self.objective(fake)
+        if real_logits is None:
+            raise ValueError(
+                f"`real_logits` must be given to {type(self).__name__}, which compares "
+                "samples with data; received None. Call `generator(fake_logits, "
+                "real_logits)`."
+            )
+        return self.paired_objective(fake, _flat_logits(real_logits, "real_logits"))
 
     def discriminator(
         self,
@@ -94,9 +114,11 @@ class GANLoss:
             )
         return self._discriminator(real, fake, label_smoothing)
 
-    def __call__(self, fake_logits: tf.Tensor) -> tf.Tensor:
+    def __call__(
+        self, fake_logits: tf.Tensor, real_logits: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """The same as `generator`."""
-        return self.generator(fake_logits)
+        return self.generator(fake_logits, real_logits)
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
@@ -113,63 +135,6 @@ class GANLoss:
         # softplus(-a) + s a is the cross-entropy to the label 1 - s.
         on_real = tf.reduce_mean(tf.math.softplus(-real) + label_smoothing * real)
         return on_real + tf.reduce_mean(tf.math.softplus(fake))
-
-
-@keras.saving.register_keras_serializable("tfgen")
-class GeneratorObjective(GANLoss):
-    """max_G E f(a(G(z))) for any f of the logit a, the general objective.
-
-    With D optimal, a = log p_data - log p_gen, and the gradient in the generator's
-    parameters, D held fixed, is E[f(a) d log p_gen] (p_gen inside f held constant):
-    f = exp makes it the gradient of the log-likelihood. `MaximumLikelihood`,
-    `NonSaturating` and `Minimax` are this with f = exp, -softplus(-a), softplus(a).
-
-    Args:
-        f: Takes logits `[batch]` in float32 or float64, returns `[batch]`, by
-            TensorFlow operations. To be saved it must be registered by
-            `keras.saving.register_keras_serializable`.
-
-    Raises:
-        TypeError: If `f` is not callable.
-
-    >>> import tensorflow as tf
-    >>> import tfgen
-    >>> loss = tfgen.losses.GeneratorObjective(tf.exp)
-    >>> float(loss(tf.constant([0.0, 0.0])))
-    -1.0
-    """
-
-    can_overflow = True  # For all that is known of f.
-
-    def __init__(self, f: Callable[[tf.Tensor], tf.Tensor]):
-        if not callable(f):
-            raise TypeError(
-                f"`f` must be a function of the logits, [batch] -> [batch]; received {f!r}."
-            )
-        self.f = f
-
-    def objective(self, logits: tf.Tensor) -> tf.Tensor:
-        """-mean f(a)."""
-        return -tf.reduce_mean(self.f(logits))
-
-    def get_config(self) -> dict:
-        """The constructor's arguments, `f` by its registered name."""
-        return {"f": serialize_function(self.f)}
-
-    @classmethod
-    def from_config(cls, config: dict) -> "GeneratorObjective":
-        """The loss that `get_config` described."""
-        return cls(keras.saving.deserialize_keras_object(config["f"]))
-
-
-def serialize_function(f: Callable) -> dict:
-    """The config of a registered function; anything else is an error, not a pickle."""
-    if keras.saving.get_registered_name(f) == getattr(f, "__name__", None):
-        raise ValueError(
-            f"`f` must be registered before its loss can be saved; received {f!r}. "
-            "Decorate it with @keras.saving.register_keras_serializable()."
-        )
-    return keras.saving.serialize_keras_object(f)
 
 
 def _flat_logits(logits: Any, name: str) -> tf.Tensor:

@@ -1,40 +1,39 @@
 """Generative adversarial networks."""
 
-import inspect
 import os
-from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tfgen import losses, random, serving
 from tfgen.models import checks
-from tfgen.models.gan_checks import (
+from tfgen.models.gan.checks import (
     check_batch,
+    check_compile_options,
     check_data,
     check_networks,
+    check_precision,
     check_stabilisers,
+    check_trainable,
 )
-from tfgen.models.gan_monitor import DivergenceGuard, Monitor
-from tfgen.models.gan_updates import (
+from tfgen.models.gan.monitor import Monitor, OneSampleWarning, explain_divergence
+from tfgen.models.gan.updates import (
     build_optimizer,
     frozen_copy,
     minimise,
     update_average,
 )
-from tfgen.training import FusedModel, global_rows
+from tfgen.models.generative import GenerativeModel
+from tfgen.models.loss_guard import LossGuard
+from tfgen.random import Stream
+from tfgen.training import EvaluateCall, FitCall, global_rows
 
 __all__ = ["GAN"]
 
-# What a key is folded with, so that no two kinds of noise share numbers.
-_TRAIN, _TEST = 0, 1
-_LATENT, _MIXTURE = 0, 1
-
 
 @keras.saving.register_keras_serializable("tfgen")
-class GAN(FusedModel):
+class GAN(GenerativeModel):
     """A generator G(z), z ~ N(0, I), trained against a discriminator.
 
     The discriminator returns logits a(x), D(x) = sigmoid(a(x)); at its optimum
@@ -72,6 +71,7 @@ class GAN(FusedModel):
             the discriminator returns anything but one logit an example; a final sigmoid
             or softmax is found.
 
+    >>> import numpy as np
     >>> generator = keras.Sequential([keras.layers.Dense(2)])
     >>> discriminator = keras.Sequential([keras.layers.Dense(1)])
     >>> gan = GAN(generator, discriminator, latent_dim=3)
@@ -84,6 +84,8 @@ class GAN(FusedModel):
 
     Source: Goodfellow et al. Generative adversarial nets. arXiv 1406.2661.
     """
+
+    _parts: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
 
     def __init__(
         self,
@@ -98,43 +100,12 @@ class GAN(FusedModel):
         self.generator = generator
         self.discriminator = discriminator
         self.averaged_generator: keras.Model | None = None
-        self.seed_generator = keras.random.SeedGenerator()
-        self._noise_seed = self._counter("noise_seed", random.fresh_seed())
-        self._train_step_number = self._counter("train_step", 0)
-        self._test_row = self._counter("test_row", 0)
         self._monitor: Monitor | None = None
         self.built = True
 
-    def _counter(self, name: str, value: int) -> keras.Variable:
-        return self.add_weight(
-            shape=(),
-            dtype="int64",
-            initializer=keras.initializers.Constant(value),
-            trainable=False,
-            aggregation="only_first_replica",
-            name=name,
-        )
-
     def get_config(self) -> dict[str, Any]:
         """Generator and discriminator, as Keras serialises them, and the size of z."""
-        return {
-            "name": self.name,
-            "trainable": self.trainable,
-            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
-            "generator": keras.saving.serialize_keras_object(self.generator),
-            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
-            "latent_dim": self.latent_dim,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "GAN":
-        """The model that `get_config` described."""
-        config = dict(config)
-        for part in ("generator", "discriminator", "dtype"):
-            config[part] = keras.saving.deserialize_keras_object(
-                config[part], custom_objects=custom_objects
-            )
-        return cls(**config)
+        return {**super().get_config(), "latent_dim": self.latent_dim}
 
     # Training.
 
@@ -142,12 +113,13 @@ class GAN(FusedModel):
         self,
         generator_optimizer: str | keras.Optimizer = "adam",
         discriminator_optimizer: str | keras.Optimizer = "adam",
-        loss: str | losses.GANLoss | Callable = "maximum_likelihood",
+        loss: str | losses.GANLoss = "maximum_likelihood",
         discriminator_steps: int = 1,
         gradient_penalty: str | None = None,
         gradient_penalty_weight: float = 10.0,
         label_smoothing: float = 0.0,
         generator_ema: float | None = None,
+        guard: bool = True,
         **kwargs: Any,
     ) -> None:
         """Configures training.
@@ -156,11 +128,13 @@ class GAN(FusedModel):
             generator_optimizer: a Keras optimizer or its name. It is the model's
                 `optimizer`, which Keras's callbacks schedule.
             discriminator_optimizer: another.
-            loss: a name, a `tfgen.losses.GANLoss`, or a function f of the logits for the
-                objective max_G E f(a(G(z))).
+            loss: a name of `tfgen.losses.known_gan_losses()` or a
+                `tfgen.losses.GANLoss`; of any function f of the logits
+                `tfgen.losses.GeneratorObjective(f)` makes max_G E f(a(G(z))).
             discriminator_steps: updates of the discriminator to one of the generator.
-            gradient_penalty: `None`; `"r1"`, 1/2 E |grad a(x)|^2 over data; or
-                `"wgan_gp"`, E (|grad a| - 1)^2 between data and samples.
+            gradient_penalty: `None`; `"r1"`, 1/2 E |grad a(x)|^2 over data; `"r1_r2"`,
+                the same over data plus that over samples; or `"wgan_gp"`,
+                E (|grad a| - 1)^2 between data and samples.
             gradient_penalty_weight: what the penalty is multiplied by; 10 in both
                 papers.
             label_smoothing: s in [0, 1), one-sided: data have the label 1 - s. Any
@@ -169,16 +143,23 @@ class GAN(FusedModel):
                 weights, which then makes the samples: `averaged_generator`. The decay of
                 update t is min(generator_ema, t / (9 + t)), so that the average forgets
                 the start. `None` samples from the last weights.
+            guard: whether `fit` keeps a copy of the last good weights, and stops with it
+                where a loss is not finite; see `tfgen.models.loss_guard`. `False` saves
+                the copy's memory and goes on with NaN.
             **kwargs: `run_eagerly`, `steps_per_execution`, `jit_compile`, as
                 `keras.Model.compile`'s.
 
         Raises:
-            TypeError: if `loss` is no name, loss or function, or `discriminator_steps`
-                no integer.
+            TypeError: if `loss` is neither a name nor a loss, `discriminator_steps` no
+                integer, `guard` no bool, or an argument is given that a GAN does not
+                have, such as `optimizer` or `metrics`.
             ValueError: if an argument is out of its range, a name is unknown, both
-                networks share an optimizer, or labels are smoothed for a loss whose
-                discriminator is no classifier.
+                networks share an optimizer, labels are smoothed for a loss whose
+                discriminator is no classifier, or a network keeps its weights in half
+                precision.
         """
+        check_compile_options(guard, kwargs)
+        check_precision(self)
         self.discriminator_steps = checks.positive_integer(
             discriminator_steps, "discriminator_steps"
         )
@@ -210,11 +191,13 @@ class GAN(FusedModel):
         self.gradient_penalty_weight = gradient_penalty_weight
         self.label_smoothing = label_smoothing
         self.generator_ema = generator_ema
+        self._guard = guard
         self._execution = kwargs
         self._monitor = Monitor(self.loss, has_penalty=gradient_penalty is not None)
         self.averaged_generator = None
         if generator_ema is not None:
             self.averaged_generator = frozen_copy(self.generator, self.latent_dim)
+        self._programs.clear()  # which may draw from an average of before
 
     def get_compile_config(self) -> dict[str, Any]:
         """The arguments of `compile`, as Keras serialises them."""
@@ -230,6 +213,7 @@ class GAN(FusedModel):
             "gradient_penalty_weight": self.gradient_penalty_weight,
             "label_smoothing": self.label_smoothing,
             "generator_ema": self.generator_ema,
+            "guard": self._guard,
             **self._execution,
         }
 
@@ -252,11 +236,6 @@ class GAN(FusedModel):
         """The means that `fit` and `evaluate` log."""
         return [] if self._monitor is None else self._monitor.metrics
 
-    def reset_metrics(self) -> None:
-        """Resets the metrics, and the row that `evaluate` counts from."""
-        super().reset_metrics()
-        self._test_row.assign(0)
-
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Trains both networks; arguments and result as `keras.Model.fit`'s.
 
@@ -270,113 +249,129 @@ class GAN(FusedModel):
             Keras's `History`.
 
         Raises:
-            FloatingPointError: if a loss stops being finite; says why, and which
-                objective avoids it.
+            FloatingPointError: at a loss that is not finite; says at which step and why,
+                and which objective avoids it. The model keeps its last good weights.
             TypeError: if x is not floating point.
-            ValueError: if x is empty, not finite or of another shape, or has labels.
+            ValueError: if x is empty, not finite or of another shape, or has labels; if
+                no network has a weight to train.
         """
-        call = inspect.signature(keras.Model.fit).bind(self, x, *args, **kwargs)
-        given = call.arguments
+        return super().fit(x, *args, **kwargs)
+
+    def prepare_fit(self, call: FitCall) -> None:
+        """Checks the data, and adds the guards."""
+        check_trainable(self)
+        self._check_call(call)
+        if call.validation_data is not None:
+            check_data(call.validation_data, self.sample_shape, "validation_data")
+        call.callbacks.insert(0, OneSampleWarning())
+        if self._guard:
+            optimizers = [self.generator_optimizer, self.discriminator_optimizer]
+            explain = explain_divergence(self.loss)
+            call.callbacks.insert(0, LossGuard(self.monitor.watch, optimizers, explain))
+
+    def prepare_evaluate(self, call: EvaluateCall) -> None:
+        """Checks the data."""
+        self._check_call(call)
+
+    def _check_call(self, call: FitCall | EvaluateCall) -> None:
         for name in ("y", "sample_weight", "class_weight"):
-            if given.get(name) is not None:
+            if getattr(call, name, None) is not None:
                 raise ValueError(
                     f"`{name}` must be left out, since a GAN uses x alone; received one. "
-                    "Call `fit(x)`."
+                    "Call `fit(x)` or `evaluate(x)`."
                 )
-        check_data(x, self.sample_shape)
-        validation = given.get("validation_data")
-        if validation is not None:
-            check_data(validation, self.sample_shape, "validation_data")
-        callbacks = given.get("callbacks")
-        if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.append(DivergenceGuard())
-        else:
-            callbacks = keras.tree.flatten(callbacks or [])
-            given["callbacks"] = [DivergenceGuard(), *callbacks]
-        return super().fit(*call.args[1:], **call.kwargs)
+        check_data(call.x, self.sample_shape)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """`discriminator_steps` updates of the discriminator, one of the generator."""
         real = check_batch(data, self.sample_shape)
-        step = self._train_step_number.value
         rows, total = global_rows(real.shape[0] or tf.shape(real)[0])
         share = tf.cast(tf.size(rows), tf.float32) / tf.cast(total, tf.float32)
-        keys = self._row_keys(_TRAIN, step, rows)
-        for number in range(self.discriminator_steps):
-            self._train_discriminator(real, random.fold_in(keys, number), share)
-        self._train_generator(random.fold_in(keys, self.discriminator_steps), share)
-        self._train_step_number.assign(step + 1)
+        update = tf.cast(self._train_step_number.value + 1, tf.float32)
+        keys = self._train_keys(rows)
+        numbers = range(self.discriminator_steps + 1)
+        *early, last = [random.stream(keys, Stream.UPDATE, number) for number in numbers]
+        by_discriminator = [self._train_discriminator(real, k, share) for k in early]
+        by_generator = self._train_generator(real, last, share)
+        self._update_average(update)
+        self.monitor.track_step(by_discriminator, by_generator)
         return self.monitor.logs
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The losses on a batch; see `keras.Model.test_step`."""
         real = check_batch(data, self.sample_shape)
-        rows, total = global_rows(real.shape[0] or tf.shape(real)[0])
-        first = self._test_row.value
-        keys = self._row_keys(_TEST, 0, first + tf.cast(rows, tf.int64))
+        keys = self._test_keys(*global_rows(real.shape[0] or tf.shape(real)[0]))
         fake = self._generate(self.generator, keys)
         self._discriminator_objective(real, fake, keys, training=False)
-        self._generator_objective(self.discriminator(fake, training=False))
-        self._test_row.assign(first + tf.cast(total, tf.int64))
+        self._generator_objective(fake, real, training=False)
         return self.monitor.logs
-
-    def _row_keys(self, stream: int, step: Any, rows: tf.Tensor) -> tf.Tensor:
-        seed = random.fold_in(random.key(self._noise_seed.value), stream)
-        return random.row_keys(seed, step, rows)
 
     def _train_discriminator(
         self, real: tf.Tensor, keys: tf.Tensor, share: tf.Tensor
-    ) -> None:
+    ) -> list[tf.Tensor]:
         fake = tf.stop_gradient(self._generate(self.generator, keys, training=True))
-        minimise(
+        return minimise(
             lambda: self._discriminator_objective(real, fake, keys, training=True),
             self.discriminator_optimizer,
             self.discriminator.trainable_variables,
             share,
         )
 
-    def _train_generator(self, keys: tf.Tensor, share: tf.Tensor) -> None:
-        def objective() -> tf.Tensor:
+    def _train_generator(
+        self, real: tf.Tensor, keys: tf.Tensor, share: tf.Tensor
+    ) -> list[tf.Tensor]:
+        def objective() -> tuple[tf.Tensor, list[tf.Tensor]]:
             fake = self._generate(self.generator, keys, training=True)
-            return self._generator_objective(self.discriminator(fake, training=True))
+            return self._generator_objective(fake, real, training=True)
 
         variables = self.generator.trainable_variables
-        minimise(objective, self.generator_optimizer, variables, share)
+        return minimise(objective, self.generator_optimizer, variables, share)
+
+    def _update_average(self, update: tf.Tensor) -> None:
         if self.averaged_generator is not None:
-            update = tf.cast(self._train_step_number.value + 1, tf.float32)
             decay = tf.minimum(self.generator_ema, update / (9.0 + update))
             update_average(self.averaged_generator, self.generator, decay)
 
     def _discriminator_objective(
         self, real: tf.Tensor, fake: tf.Tensor, keys: tf.Tensor, training: bool
-    ) -> tf.Tensor:
-        """What the discriminator minimises, penalty included; tracked apart."""
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """What the discriminator minimises, penalty included, and what to watch."""
         real_logits = self.discriminator(real, training=training)
         fake_logits = self.discriminator(fake, training=training)
         loss = self.loss.discriminator(real_logits, fake_logits, self.label_smoothing)
-        self.monitor.track_discriminator(loss, real_logits, fake_logits)
-        if self.gradient_penalty is None:
-            return loss
         penalty = self._penalty(real, fake, keys, training)
-        self.monitor.track_penalty(penalty)
-        return loss + self.gradient_penalty_weight * penalty
+        watched = self.monitor.track_discriminator(loss, real_logits, fake_logits, penalty)
+        if penalty is not None:
+            loss += self.gradient_penalty_weight * tf.cast(penalty, loss.dtype)
+        return loss, watched
 
     def _penalty(
         self, real: tf.Tensor, fake: tf.Tensor, keys: tf.Tensor, training: bool
-    ) -> tf.Tensor:
+    ) -> tf.Tensor | None:
+        if self.gradient_penalty is None:
+            return None
+
         def discriminator(x: tf.Tensor) -> tf.Tensor:
             return self.discriminator(x, training=training)
 
         if self.gradient_penalty == "r1":
             return losses.r1_penalty(discriminator, real)
-        mixture = random.uniform(random.fold_in(keys, _MIXTURE), [1], dtype=real.dtype)
         fake = tf.cast(fake, real.dtype)
+        if self.gradient_penalty == "r1_r2":
+            return losses.r1_r2_penalty(discriminator, real, fake)
+        mixture = random.uniform(random.stream(keys, Stream.MIXTURE), [1], dtype=real.dtype)
         return losses.wgan_gp_penalty(discriminator, real, fake, mixture)
 
-    def _generator_objective(self, fake_logits: tf.Tensor) -> tf.Tensor:
-        loss = self.loss.generator(fake_logits)
-        self.monitor.track_generator(loss, fake_logits)
-        return loss
+    def _generator_objective(
+        self, fake: tf.Tensor, real: tf.Tensor, training: bool
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """What the generator minimises, and what to watch."""
+        fake_logits = self.discriminator(fake, training=training)
+        real_logits = None
+        if self.loss.needs_real_logits:
+            real_logits = self.discriminator(real, training=training)
+        loss = self.loss.generator(fake_logits, real_logits)
+        return loss, self.monitor.track_generator(loss, fake_logits)
 
     # Use.
 
@@ -409,27 +404,10 @@ class GAN(FusedModel):
         >>> bool(tf.reduce_all(abs(pair[1] - one[0]) < 1e-6))
         True
         """
-        return self._sample_by_key(self._sample_keys(num_samples, seed))
-
-    def _sample_keys(self, num_samples: int | None, seed: Any) -> tf.Tensor:
-        if seed is not None and np.ndim(seed) > 0:
-            checks.check_seeds(seed)
-            if num_samples is not None and num_samples != len(seed):
-                raise ValueError(
-                    "`num_samples` must be left out where `seed` holds one seed a sample; "
-                    f"received num_samples={num_samples} and {len(seed)} seeds."
-                )
-            return random.row_keys(seed, 0, 0)
-        if num_samples is None:
-            raise ValueError(
-                "`num_samples` must be given unless `seed` holds one seed a sample; "
-                f"received num_samples=None and seed={seed!r}. Try `sample(16)`."
-            )
-        rows = tf.range(checks.positive_integer(num_samples, "num_samples"))
-        if seed is not None:
-            return random.row_keys(seed, 0, rows)
-        state = tf.cast(self.seed_generator.next(), tf.int64)
-        return random.row_keys(state[0], state[1], rows)
+        keys = self._sample_keys(num_samples, seed)
+        signature = (tf.TensorSpec([None, 2], tf.uint32),)  # one trace for any number
+        make = lambda: self._sample_by_key
+        return self.program("sample", make, input_signature=signature)(keys)
 
     @property
     def _sampler(self) -> keras.Model:
@@ -438,7 +416,7 @@ class GAN(FusedModel):
     def _generate(
         self, generator: keras.Model, keys: tf.Tensor, training: bool = False
     ) -> tf.Tensor:
-        z = random.normal(random.fold_in(keys, _LATENT), [self.latent_dim])
+        z = random.normal(random.stream(keys, Stream.LATENT), [self.latent_dim])
         return generator(z, training=training)
 
     def _sample_by_key(self, keys: tf.Tensor) -> tf.Tensor:
@@ -506,7 +484,7 @@ class GAN(FusedModel):
             The path of the version directory.
 
         Raises:
-            ValueError: if an argument is out of range.
+            ValueError: if an argument is out of range or `filepath` is empty.
             FileExistsError: if the version exists.
             OSError: if it can't be written. Earlier versions are left as they were.
         """

@@ -1,11 +1,11 @@
-"""The two generator objectives of the original GAN."""
+"""The generator objective that the original GAN is trained by."""
 
 import keras
 import tensorflow as tf
 
-from tfgen.losses.gan import GANLoss
+from tfgen.losses.gan.base import GANLoss
 
-__all__ = ["Minimax", "NonSaturating"]
+__all__ = ["NonSaturating"]
 
 
 @keras.saving.register_keras_serializable("tfgen")
@@ -27,22 +27,3 @@ class NonSaturating(GANLoss):
     def objective(self, logits: tf.Tensor) -> tf.Tensor:
         """-mean log D = mean softplus(-a)."""
         return tf.reduce_mean(tf.math.softplus(-logits))
-
-
-@keras.saving.register_keras_serializable("tfgen")
-class Minimax(GANLoss):
-    """min_G E log(1 - D(G(z))): the generator minimises -mean softplus(a) [1].
-
-    At the optimal D this descends 2 JS(p_data ‖ p_gen), and its gradient vanishes
-    where D tells the samples from the data, as D(G(z)) → 0.
-
-    >>> import tfgen
-    >>> round(float(tfgen.losses.Minimax()([0.0])), 6)
-    -0.693147
-
-    [1] Goodfellow et al., Generative Adversarial Nets. arXiv:1406.2661
-    """
-
-    def objective(self, logits: tf.Tensor) -> tf.Tensor:
-        """E log(1 - D) = -mean softplus(a)."""
-        return -tf.reduce_mean(tf.math.softplus(logits))

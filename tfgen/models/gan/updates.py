@@ -1,6 +1,7 @@
 """How a GAN's networks are updated: optimizers, gradients, and a moving average."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -39,25 +40,31 @@ def build_optimizer(
 
 
 def minimise(
-    objective: Callable[[], tf.Tensor],
+    objective: Callable[[], tuple[tf.Tensor, Any]],
     optimizer: keras.Optimizer,
     variables: Sequence[keras.Variable],
-    share: tf.Tensor | float = 1.0,
-) -> None:
+    share: tf.Tensor,
+) -> Any:
     """One update of `variables`, and of nothing else.
 
     Args:
-        objective: gives the scalar to minimise, of the rows here.
+        objective: gives the scalar to minimise, of the rows here, and what else to hand
+            back.
         optimizer: built on `variables`; it sums the replicas' gradients.
         variables: what is updated.
         share: the part of the global batch's rows that is here.
+
+    Returns:
+        The second result of `objective`.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         for variable in variables:
             tape.watch(variable.value)
-        loss = optimizer.scale_loss(objective() * share)
+        value, rest = objective()
+        loss = optimizer.scale_loss(value * tf.cast(share, value.dtype))
     if variables:  # A network may be frozen.
         optimizer.apply(tape.gradient(loss, variables), variables)
+    return rest
 
 
 def frozen_copy(generator: keras.layers.Layer, latent_dim: int) -> keras.layers.Layer:

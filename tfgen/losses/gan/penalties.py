@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-__all__ = ["r1_penalty", "wgan_gp_penalty"]
+__all__ = ["r1_penalty", "r1_r2_penalty", "wgan_gp_penalty"]
 
 
 def r1_penalty(
@@ -27,6 +27,32 @@ def r1_penalty(
         arXiv:1801.04406
     """
     return 0.5 * tf.reduce_mean(_squared_gradient_norm(discriminator, real))
+
+
+def r1_r2_penalty(
+    discriminator: Callable[[tf.Tensor], tf.Tensor], real: tf.Tensor, fake: tf.Tensor
+) -> tf.Tensor:
+    """½ E ‖∇ₓ a(x)‖² over real data plus the same over samples, R1 + R2 [1, 2].
+
+    Args:
+        discriminator: x `[batch, ...]` → logits, `[batch]` or `[batch, 1]`.
+        real: x, `[batch, ...]`.
+        fake: G(z), `[batch, ...]`.
+
+    Returns:
+        A scalar, 0 where the logits depend neither on data nor on samples.
+
+    >>> import tensorflow as tf
+    >>> x = tf.constant([[1.0], [2.0]])
+    >>> float(r1_r2_penalty(lambda x: 0.5 * x**2, x, tf.zeros([2, 1])))
+    1.25
+
+    [1] Mescheder et al., Which training methods for GANs do actually converge?
+        arXiv:1801.04406
+    [2] Huang et al., The GAN is dead; long live the GAN! A modern GAN baseline.
+        arXiv:2501.05441
+    """
+    return r1_penalty(discriminator, real) + r1_penalty(discriminator, fake)
 
 
 def wgan_gp_penalty(
@@ -66,5 +92,7 @@ def _squared_gradient_norm(
     with tf.GradientTape() as tape:
         tape.watch(x)
         logits = discriminator(x)
-    slope = tf.cast(tape.gradient(logits, x), tf.float32)
+    slope = tape.gradient(logits, x)
+    if slope.dtype.size < 4:  # its square overflows float16 from 256
+        slope = tf.cast(slope, tf.float32)
     return tf.reduce_sum(tf.square(slope), axis=list(range(1, x.shape.rank)))

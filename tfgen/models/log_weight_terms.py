@@ -1,0 +1,47 @@
+"""What makes a term of the log-weights not finite, and what to do about it."""
+
+__all__ = ["LOG_WEIGHT_TERMS", "explain_log_weights"]
+
+_ADVICE = {
+    "log p(x|z), the reconstruction": (
+        "x may lie outside of the likelihood's support (arrays are checked before the "
+        "first step, a dataset is not), or the decoder's scale ran to 0: bound it from "
+        "below."
+    ),
+    "log p(z), the prior": (
+        "z ran off to where the prior has no mass, or the prior's own parameters did: "
+        "lower their learning rate."
+    ),
+    "log q(z|x), the posterior": (
+        "its scale ran to 0 or to infinity: bound it, or begin with a smaller weight of "
+        "the KL, `tfgen.callbacks.KLWarmup`."
+    ),
+}
+
+LOG_WEIGHT_TERMS = tuple(_ADVICE)
+"""The names of the three terms, in the order of `tfgen.losses.LogWeights`."""
+
+
+def explain_log_weights(terms: list[str]) -> str:
+    """Says why a bound is not finite, from the names of the terms that were not.
+
+    >>> explain_log_weights(["log p(z), the prior"])[:37]
+    'log p(z), the prior is not finite; z '
+    """
+    return f"{_cause(terms)} Lower the learning rate or set the optimizer's `clipnorm`."
+
+
+def _cause(terms: list[str]) -> str:
+    if not terms:
+        return (
+            "each term of log w is finite, so their reduction over samples, or a loss that "
+            "a layer added, is not."
+        )
+    if len(terms) == len(_ADVICE):
+        return (
+            "no term of log w is finite, so that x or the weights were not: the gradient "
+            "of the step before overflowed, or a dataset holds NaN."
+        )
+    text = " and ".join(terms)
+    verb = "is" if len(terms) == 1 else "are"
+    return f"{text} {verb} not finite; {' '.join(_ADVICE[term] for term in terms)}"

@@ -1,0 +1,85 @@
+"""Batches, or the numbers of their rows, stacked for one program of several steps."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+__all__ = [
+    "groups_of_one_shape",
+    "stack",
+    "stacks_of_batches",
+    "stacks_of_rows",
+    "take",
+    "unstack",
+]
+
+
+def take(iterator: Iterator, count: int) -> list[Any]:
+    """Up to `count` batches; raises `StopIteration` where none is left."""
+    batches = []
+    for _ in range(count):
+        try:
+            batches.append(next(iterator))
+        except (StopIteration, tf.errors.OutOfRangeError):
+            break
+    if not batches:
+        raise StopIteration
+    return batches
+
+
+def stacks_of_batches(iterator: Iterator, steps: int) -> list[tuple[Any, int]]:
+    """Up to `steps` batches as stacks, each with the number of batches in it."""
+    groups = groups_of_one_shape(take(iterator, steps))
+    return [(stack(group, steps), len(group)) for group in groups]
+
+
+def stacks_of_rows(
+    rows: np.ndarray, batch_size: int, steps: int
+) -> list[tuple[tf.Tensor, int]]:
+    """Rows `[up to steps * batch_size]` as stacks `[steps, batch_size]`, with counts."""
+    stacks = []
+    count, rest = divmod(len(rows), batch_size)
+    if count:
+        stacked = np.zeros([steps, batch_size], rows.dtype)
+        stacked[:count] = rows[: count * batch_size].reshape(count, batch_size)
+        stacks.append((tf.constant(stacked), count))
+    if rest:
+        stacks.append((tf.constant(rows[None, -rest:]), 1))
+    return stacks
+
+
+def groups_of_one_shape(batches: list[Any]) -> list[list[Any]]:
+    """Runs of batches of one shape: all but a partial last batch."""
+    groups: list[list[Any]] = []
+    last = None
+    for batch in batches:
+        shapes = [leaf.shape for leaf in keras.tree.flatten(batch) if leaf is not None]
+        if shapes != last:
+            groups.append([])
+            last = shapes
+        groups[-1].append(batch)
+    return groups
+
+
+def stack(batches: list[Any], length: int) -> Any:
+    """Batches in one tensor a leaf, filled up so that every stack has one shape.
+
+    A lone batch, as a partial last one is, is not filled up: its program has its own
+    shape anyway.
+    """
+    if len(batches) == 1:
+        length = 1
+    filled = batches + batches[-1:] * (length - len(batches))
+    return keras.tree.map_structure(
+        lambda *leaves: None if leaves[0] is None else tf.stack(leaves), *filled
+    )
+
+
+def unstack(stacked: Any, count: int) -> Any:
+    """`[count or more, batch, ...]` as `[count * batch, ...]`."""
+    return keras.tree.map_structure(
+        lambda v: tf.reshape(v[:count], [-1, *v.shape[2:]]), stacked
+    )
