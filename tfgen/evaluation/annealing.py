@@ -100,7 +100,7 @@ def annealed_importance_sampling(
     if z is not None:
         z = _checked_latents(z, model, count)
     seed = random.fresh_seed() if seed is None else seed
-    settings = (q.factory, z is not None, num_chains, num_steps, num_leapfrog_steps)
+    settings = (q.factory, z is not None, num_chains, num_leapfrog_steps)
     walk = model.program(("annealing", *settings), lambda: _walk(model, *settings))
     rows = (
         keras.tree.map_structure(tf.convert_to_tensor, observed),
@@ -108,9 +108,10 @@ def annealed_importance_sampling(
         random.row_keys(seed, 0, tf.range(count)),
         () if z is None else z,
     )
+    steps = tf.constant(num_steps)
     width = max(num_chains, _PILOT_CHAINS) * math.prod(model.structure.event_shape)
     block = max(1, _BLOCK_NUMBERS // width)
-    log_weights = in_row_blocks(lambda part: walk(*part), rows, count, block)
+    log_weights = in_row_blocks(lambda part: walk(*part, steps), rows, count, block)
     keep = tail_length(num_chains) + 1
     sums = WeightSums.of(tf.transpose(log_weights), keep)
     result = LogLikelihood.of(sums, num_chains)
@@ -132,12 +133,11 @@ def _walk(
     factory: Callable,
     backwards: bool,
     num_chains: int,
-    num_steps: int,
     num_leapfrog_steps: int,
 ) -> Callable[..., tf.Tensor]:
     """From (x, q's tensors, keys, z) of a block of rows to log-weights `[b, C]`."""
 
-    def walk(x: Any, tensors: Any, keys: tf.Tensor, z: Any) -> tf.Tensor:
+    def walk(x: Any, tensors: Any, keys: Any, z: Any, num_steps: Any) -> tf.Tensor:
         q = factory(tensors)
         tuning = random.stream(keys, random.Stream.TUNE)
         pilot, state = q.sample(_PILOT_CHAINS, seed=tuning), q.sample(num_chains, seed=keys)
