@@ -138,6 +138,24 @@ def test_tril_is_the_matrix_and_the_gradient_of_tfps_fill_scale_tril():
     )
 
 
+def test_tril_is_tfps_class_with_its_attributes_copies_and_slices():
+    layer, params, mu, scale = example("TriL", 4, [3])
+    q = layer(params)
+    inner = tfl.unwrap(q)
+    assert isinstance(inner, tfd.MultivariateNormalTriL)
+    np.testing.assert_allclose(q.scale_tril, scale, rtol=1e-12)
+    np.testing.assert_allclose(q.loc, mu)
+    for part in (inner[1:], q.copy(loc=np.zeros([3, 4]))[1:]):
+        assert isinstance(part, tfd.MultivariateNormalTriL)
+        np.testing.assert_allclose(part.scale_tril, scale[1:], rtol=1e-12)
+        covariance = scale @ np.swapaxes(scale, -1, -2)
+        np.testing.assert_allclose(part.covariance(), covariance[1:], rtol=1e-10)
+    moved = q.copy(scale_tril=2.0 * scale)
+    by_tfp = tfd.MultivariateNormalTriL(mu, 2.0 * scale)
+    x = np.random.default_rng(5).normal(size=[3, 4])
+    np.testing.assert_allclose(moved.log_prob(x), by_tfp.log_prob(x), rtol=1e-10)
+
+
 @every_scale
 def test_kl_divergence_is_the_closed_form(name):
     layer, params, mu, scale = example(name, 4, [3])

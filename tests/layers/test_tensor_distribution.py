@@ -132,6 +132,42 @@ def test_arithmetic_is_the_tensors():
     assert q.ndim == 2
 
 
+def test_brackets_and_iteration_take_parts_of_the_tensor():
+    q = posterior()
+    z = q.numpy()
+    for index in (np.s_[:, 0], np.s_[1:], 0, np.s_[..., -1], np.s_[:, None, ::-1]):
+        part = q[index]
+        assert tf.is_tensor(part)
+        np.testing.assert_array_equal(part, z[index])
+    assert [tf.is_tensor(row) for row in q] == [True] * 3
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_an_array_on_either_side_gives_a_tensor_with_a_gradient(left):
+    params = tf.constant(PARAMS)
+    array = np.arange(6, dtype="float32").reshape(3, 2)
+    with tf.GradientTape() as tape:
+        tape.watch(params)
+        q = tfl.MultivariateNormalDiag(2, "mean")(params)
+        product = array * q if left else q * array
+        assert tf.is_tensor(product)
+        total = tf.reduce_sum(product) + tf.reduce_sum(np.float32(2.0) * q)
+    gradient = tape.gradient(total, params)
+    np.testing.assert_allclose(gradient[:, :2], array + 2.0)
+    for one, other in (
+        (array - q, array - q.numpy()),
+        (array @ tf.transpose(q), array @ q.numpy().T),
+        (array > q, array > q.numpy()),
+        (np.exp(q), np.exp(q.numpy())),
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_a_distribution_is_neither_true_nor_false():
+    with pytest.raises(TypeError, match="neither true nor false"):
+        bool(posterior())
+
+
 def test_a_value_of_a_dead_graph_is_not_used_again():
     q = posterior()
 
@@ -156,7 +192,6 @@ def test_it_is_a_distribution_and_answers_as_tfps():
     for name in ("log_prob", "prob"):
         np.testing.assert_allclose(getattr(q, name)(z), getattr(inner, name)(z), rtol=1e-6)
     np.testing.assert_array_equal(q.loc, inner.loc)
-    np.testing.assert_allclose(q[1:].mean(), inner.mean()[1:])
 
 
 def test_kl_divergence_works_whichever_side_is_a_layers():
@@ -176,6 +211,57 @@ def test_rebuilding_at_other_parameters_makes_the_same_family():
     assert held.layer is q.layer
     wider = q.rebuild(tf.stack([q.raw_parameters] * 5))
     assert wider.batch_shape == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("index", "rows"),
+    [
+        (slice(1, None), [1, 2]),
+        ([2, 0], [2, 0]),
+        (np.array([-1, 0, 0]), [2, 0, 0]),
+        (tf.constant([1]), [1]),
+        ([True, False, True], [0, 2]),
+        (tf.constant([False, True, False]), [1]),
+        ([], []),
+    ],
+    ids=str,
+)
+def test_rows_are_the_distribution_of_some_rows_of_the_batch(index, rows):
+    part = posterior().rows(index)
+    assert isinstance(part, tfl.TensorDistribution)
+    np.testing.assert_array_equal(part.raw_parameters, PARAMS[rows])
+    np.testing.assert_allclose(part.mean(), PARAMS[rows, :2])
+    np.testing.assert_allclose(part.rebuild(2 * PARAMS).mean(), 2 * PARAMS[:, :2])
+    assert part.shape == (len(rows), 2)
+
+
+def test_rows_of_a_distribution_of_several_parameters_and_in_a_function():
+    layer = tfl.DistributionLambda("Normal")
+    q = layer({"loc": tf.constant([1.0, 2.0, 3.0]), "scale": tf.constant([4.0, 5.0, 6.0])})
+    np.testing.assert_array_equal(q.rows([2, 1]).stddev(), [6.0, 5.0])
+    q = posterior()
+    taken = tf.function(lambda index: q.rows(index).mean())
+    np.testing.assert_allclose(taken(tf.constant([-1])), PARAMS[[2], :2])
+
+
+@pytest.mark.parametrize(
+    ("index", "error", "message"),
+    [
+        (0, TypeError, r"`index` must be a slice.*of shape \(\)\. Write `\[3\]`"),
+        ([0.5], TypeError, "`index` must be a slice.*received float64"),
+        ([3], ValueError, "`index` must hold rows from -3 to 2; received 3"),
+        ([True], ValueError, "`index` must be a mask of length 3.*received 1"),
+    ],
+)
+def test_rows_that_do_not_exist_are_named(index, error, message):
+    with pytest.raises(error, match=message):
+        posterior().rows(index)
+
+
+def test_rows_need_a_batch():
+    q = tfl.MultivariateNormalDiag(2).distribution(PARAMS[0])
+    with pytest.raises(ValueError, match="`rows` must be asked of a distribution with a b"):
+        q.rows([0])
 
 
 def test_a_copy_is_a_distribution_with_the_parameter_changed():

@@ -34,6 +34,7 @@
 |---|---|
 | `KLDivergenceRegularizer`, `KLDivergenceAddLoss` | add a KL divergence to the loss |
 | `AutoregressiveNetwork` | the masked network of a flow |
+| `ConvertToTensor` | the mean, or another tensor, of a model's distribution |
 | `VariableLayer` | a variable, whatever the input |
 """
 
@@ -49,6 +50,7 @@ from tfgen.layers.categorical import (
     OneHotCategorical,
 )
 from tfgen.layers.central_value import central_value, is_discrete
+from tfgen.layers.convert_to_tensor import ConvertToTensor
 from tfgen.layers.discretized_logistic import DiscretizedLogistic
 from tfgen.layers.distribution_lambda import DistributionLambda
 from tfgen.layers.factored_distribution import FactoredDistribution
@@ -72,7 +74,14 @@ from tfgen.layers.multivariate_normal import (
 )
 from tfgen.layers.named_inputs import NamedInputs
 from tfgen.layers.priors import FlowPrior, MixturePrior
-from tfgen.layers.sampling import is_keyed_by_row, sample, sample_and_log_prob
+from tfgen.layers.sampling import (
+    Noise,
+    is_keyed_by_row,
+    register_draw,
+    sample,
+    sample_and_log_prob,
+    unwrap,
+)
 from tfgen.layers.tensor_distribution import TensorDistribution
 from tfgen.layers.vamp_prior import VampPrior
 from tfgen.layers.variable_layer import VariableLayer
@@ -81,6 +90,7 @@ __all__ = [
     "AutoregressiveNetwork",
     "AutoregressiveTransform",
     "CategoricalMixtureOfOneHotCategorical",
+    "ConvertToTensor",
     "DiscretizedLogistic",
     "DistributionLambda",
     "DistributionLayer",
@@ -105,6 +115,7 @@ __all__ = [
     "MultivariateNormalScale",
     "MultivariateNormalTriL",
     "NamedInputs",
+    "Noise",
     "OneHotCategorical",
     "TensorDistribution",
     "VampPrior",
@@ -112,6 +123,8 @@ __all__ = [
     "central_value",
     "is_discrete",
     "is_keyed_by_row",
+    "register_draw",
     "sample",
     "sample_and_log_prob",
+    "unwrap",
 ]

@@ -11,11 +11,23 @@ __all__ = ["canonical_event_shape", "canonical_size", "check_whole", "to_event"]
 
 
 def canonical_size(value: Any, name: str) -> int:
-    """`value` as a positive Python integer, or an error that names the argument."""
-    if isinstance(value, int | np.integer) and not isinstance(value, bool):
-        if value >= 1:
-            return int(value)
-        raise ValueError(f"`{name}` must be at least 1; received {value}.")
+    """`value` as a positive Python integer, or an error that names the argument.
+
+    Args:
+        value: an integer, or an integer array or static tensor of no dimensions.
+        name: the argument's name, for the error.
+
+    Raises:
+        TypeError: if it is no integer, or a tensor whose value is not known yet.
+        ValueError: if it is below 1.
+    """
+    size = _static(value, name)
+    if isinstance(size, np.ndarray) and size.ndim == 0:
+        size = size[()]
+    if isinstance(size, int | np.integer) and not isinstance(size, bool):
+        if size >= 1:
+            return int(size)
+        raise ValueError(f"`{name}` must be at least 1; received {size}.")
     raise TypeError(
         f"`{name}` must be a positive integer; received {value!r} of type "
         f"{type(value).__name__}. Pass a number such as 50."
@@ -23,17 +35,43 @@ def canonical_size(value: Any, name: str) -> int:
 
 
 def canonical_event_shape(event_shape: Any, name: str = "event_shape") -> tuple[int, ...]:
-    """`event_shape` as a tuple of positive integers; an integer n stands for (n,)."""
-    if isinstance(event_shape, tf.TensorShape):
-        event_shape = event_shape.as_list()
-    if isinstance(event_shape, numbers.Integral):
-        event_shape = (event_shape,)
-    if not isinstance(event_shape, Sequence | np.ndarray) or isinstance(event_shape, str):
+    """`event_shape` as a tuple of positive integers; an integer n stands for (n,).
+
+    Args:
+        event_shape: an integer, a sequence of integers, a `tf.TensorShape`, or an integer
+            array or static tensor of at most one dimension.
+        name: the argument's name, for the error.
+
+    Raises:
+        TypeError: if it is not made of integers, or a tensor whose value is not known yet.
+        ValueError: if one is below 1.
+    """
+    shape = _static(event_shape, name)
+    if isinstance(shape, tf.TensorShape):
+        shape = shape.as_list()
+    if isinstance(shape, numbers.Integral) or (
+        isinstance(shape, np.ndarray) and shape.ndim == 0
+    ):
+        shape = (shape,)
+    if not isinstance(shape, Sequence | np.ndarray) or isinstance(shape, str):
         raise TypeError(
             f"`{name}` must be an integer or a sequence of positive integers; received "
             f"{event_shape!r}. Pass a shape such as (28, 28)."
         )
-    return tuple(canonical_size(size, name) for size in event_shape)
+    return tuple(canonical_size(size, name) for size in shape)
+
+
+def _static(value: Any, name: str) -> Any:
+    """`value`, a tensor as an array."""
+    if not tf.is_tensor(value):
+        return value
+    known = tf.get_static_value(value)
+    if known is None:
+        raise TypeError(
+            f"`{name}` must be known when the layer is made; received {value!r}, whose "
+            "value is computed later. Pass a number such as 50."
+        )
+    return known
 
 
 def to_event(params: tf.Tensor, event_shape: Sequence[int]) -> tf.Tensor:

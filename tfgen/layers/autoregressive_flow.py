@@ -1,5 +1,6 @@
 """Distributions made by autoregressive flows: posteriors beyond one Gaussian."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,8 +11,11 @@ import tensorflow_probability as tfp
 from tfgen.layers.arguments import canonical_size
 from tfgen.layers.autoregressive_bijector import MaskedAutoregressive
 from tfgen.layers.autoregressive_network import AutoregressiveNetwork
-from tfgen.layers.base import DistributionLayer, accept_distributions, register
+from tfgen.layers.base import DistributionLayer, register
+from tfgen.layers.sampling import unwrap
+from tfgen.layers.scale import scale_of_raw
 from tfgen.layers.tensor_distribution import TensorDistribution
+from tfgen.layers.undocumented import accept_distributions
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -97,11 +101,11 @@ class AutoregressiveTransform(DistributionLayer):
                 self.build((None, *base.event_shape))
         network = self.made.bind()
         flow = MaskedAutoregressive(lambda y: tf.unstack(network(y), axis=-1))
-        inner = getattr(base, "tensor_distribution", base)
+        inner = unwrap(base)
         return self._tensor_distribution(
             tfd.TransformedDistribution(inner, flow, validate_args=self.validate_args),
             getattr(base, "raw_parameters", None),
-            lambda raw: self.distribution(base.rebuild(raw)),
+            _Transformed(self, getattr(base, "factory", None)),
         )
 
     def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
@@ -126,8 +130,30 @@ class AutoregressiveTransform(DistributionLayer):
         return super().from_config({**config, "made": made})
 
 
+@dataclasses.dataclass(frozen=True)
+class _Transformed:
+    """Rebuilds a transformed distribution from the base's raw parameters.
+
+    Equal to another of the same layers, so that programs are traced once.
+    """
+
+    layer: AutoregressiveTransform
+    rebuild_base: Callable | None
+
+    def __call__(self, raw_parameters: tf.Tensor) -> TensorDistribution:
+        if self.rebuild_base is None:
+            raise TypeError(
+                "`raw_parameters` can't be replaced where the base is no distribution of "
+                "tfgen's: put a layer of `tfgen.layers` before `AutoregressiveTransform`."
+            )
+        return self.layer.distribution(self.rebuild_base(raw_parameters))
+
+
 class _AutoregressiveFlow(DistributionLayer):
     """Base of the two: a diagonal Gaussian, flows, and a context for their networks."""
+
+    size_arguments = ("event_size", "context_size")
+    option_arguments = ("num_flows", "hidden_units")
 
     def __init__(
         self,
@@ -171,9 +197,6 @@ class _AutoregressiveFlow(DistributionLayer):
         size = canonical_size(event_size, "event_size")
         return 2 * size + _canonical_context(context_size, size)
 
-    def _params_size(self) -> int:
-        return self.params_size(self.event_size, self.context_size)
-
     def _params_rule(self) -> str:
         return f"2·{self.event_size} + {self.context_size} = {self._params_size()}"
 
@@ -190,7 +213,7 @@ class _AutoregressiveFlow(DistributionLayer):
         context = context if self.context_size else None
         flows = [self._flow(network.bind(context)) for network in self.networks]
         return tfd.TransformedDistribution(
-            tfd.MultivariateNormalDiag(loc, tf.math.softplus(raw_scale)),
+            tfd.MultivariateNormalDiag(loc, scale_of_raw(raw_scale)),
             tfb.Chain(flows[::-1]),
             validate_args=self.validate_args,
         )
@@ -201,10 +224,6 @@ class _AutoregressiveFlow(DistributionLayer):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "event_size": self.event_size,
-            "num_flows": self.num_flows,
-            "hidden_units": self.hidden_units,
-            "context_size": self.context_size,
             "activation": keras.activations.serialize(self.activation),
         }
 

@@ -9,12 +9,18 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfgen import random
-from tfgen.layers.conversion import canonical_conversion, conversion_config, convert
-from tfgen.layers.tensor_distribution import TensorDistribution
+from tfgen.layers.conversion import (
+    canonical_conversion,
+    conversion_config,
+    convert,
+    keeps_shape,
+)
+from tfgen.layers.tensor_distribution import SymbolicDistribution, TensorDistribution
+from tfgen.layers.undocumented import in_symbolic_call
 
 tfd = tfp.distributions
 
-__all__ = ["DistributionLayer", "accept_distributions", "batch_size", "register"]
+__all__ = ["DistributionLayer", "batch_size", "register"]
 
 register = keras.saving.register_keras_serializable("tfgen")
 
@@ -28,17 +34,25 @@ class DistributionLayer(keras.layers.Layer):
     Distributions are computed in the layer's variable dtype: float32 under a mixed
     policy.
 
-    A subclass says `_distribution(params)`, its `event_shape`, its `_params_size` and
-    `_params_rule`, and its constructor's arguments in `get_config`. `_distribution` takes
-    parameters with any leading dimensions, and reads the layer's weights, where it has
-    some, when it is called.
+    A subclass sets `event_shape` and an attribute for each argument of its constructor,
+    and says
+
+    - `size_arguments`: the names of the arguments that determine the number of parameters,
+    - `option_arguments`: the names of its further arguments,
+    - `params_size(*sizes)`, static: the number of parameters,
+    - `new(params, *sizes, *options, validate_args)`, static: the `tfd.Distribution` at
+      `params`, which may have any leading dimensions.
+
+    The config follows from the names. A family with weights says `_distribution(params)`
+    in place of `new`, and reads its weights there.
 
     Args:
         convert_to_tensor_fn: what the distribution converts to: `"sample"`, `"mean"`,
-            `"mode"`, or a function of the distribution. A function that is to be saved
-            must be registered with `keras.saving.register_keras_serializable`; one whose
-            tensor has another shape than batch and event, such as `q.sample(5)`, is
-            traced to find it.
+            `"mode"`, `"stddev"`, `"variance"`; a property of the family, such as
+            `tfd.Bernoulli.logits`; or a function of the distribution. A function that is
+            to be saved must be registered with
+            `keras.saving.register_keras_serializable`; a property or a function, whose
+            tensor may have another shape than batch and event, is traced to find it.
         validate_args: whether TFP checks parameters and arguments at run time.
         **kwargs: `keras.layers.Layer`'s: `name`, `dtype`, `activity_regularizer`, ...
 
@@ -66,14 +80,10 @@ class DistributionLayer(keras.layers.Layer):
     # What a subclass says.
 
     event_shape: tuple[int, ...]
+    size_arguments: tuple[str, ...] = ()
+    option_arguments: tuple[str, ...] = ()
     # Whether parameters may have any leading dimensions, as `rebuild` may add some.
     any_batch = True
-
-    def _distribution(self, params: tf.Tensor) -> tfd.Distribution:
-        raise NotImplementedError
-
-    def _params_size(self) -> int:
-        raise NotImplementedError
 
     def _params_rule(self) -> str:
         """How `_params_size` is made up, for the error message."""
@@ -89,6 +99,16 @@ class DistributionLayer(keras.layers.Layer):
 
     # What it gets for that.
 
+    def _distribution(self, params: tf.Tensor) -> tfd.Distribution:
+        arguments = self._values(self.size_arguments) + self._values(self.option_arguments)
+        return self.new(params, *arguments, validate_args=self.validate_args)
+
+    def _params_size(self) -> int:
+        return self.params_size(*self._values(self.size_arguments))
+
+    def _values(self, names: tuple[str, ...]) -> list[Any]:
+        return [getattr(self, name) for name in names]
+
     def distribution(self, params: Any) -> TensorDistribution:
         """The distribution at `params` `[*batch, params_size]`, without Keras's call."""
         params = tf.cast(tf.convert_to_tensor(params), self.variable_dtype)
@@ -100,7 +120,8 @@ class DistributionLayer(keras.layers.Layer):
     def _tensor_distribution(
         self, distribution: tfd.Distribution, raw_parameters: Any, rebuild: Callable
     ) -> TensorDistribution:
-        return TensorDistribution(
+        made = SymbolicDistribution if in_symbolic_call() else TensorDistribution
+        return made(
             distribution,
             raw_parameters=raw_parameters,
             layer=self,
@@ -144,7 +165,7 @@ class DistributionLayer(keras.layers.Layer):
 
     def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
         """A `KerasTensor` of the shape of the tensor that the output converts to."""
-        if callable(self.convert_to_tensor_fn):
+        if not keeps_shape(self.convert_to_tensor_fn):
             return self._traced_output_spec(inputs)
         shape = self.compute_output_shape(inputs.shape)
         return keras.KerasTensor(shape, dtype=self.variable_dtype)
@@ -164,8 +185,14 @@ class DistributionLayer(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments; `convert_to_tensor_fn` by name."""
+        names = self.size_arguments + self.option_arguments
+        values = zip(names, self._values(names), strict=True)
         return {
             **super().get_config(),
+            **{
+                name: list(value) if isinstance(value, tuple) else value
+                for name, value in values
+            },
             "convert_to_tensor_fn": conversion_config(
                 self.convert_to_tensor_fn, "convert_to_tensor_fn"
             ),
@@ -198,12 +225,3 @@ def batch_size(distribution: tfd.Distribution, dtype: Any) -> tf.Tensor:
     if distribution.batch_shape.rank == 0:
         return tf.ones([], dtype)
     return tf.cast(distribution.batch_shape_tensor()[0], dtype)
-
-
-def accept_distributions(layer: keras.layers.Layer) -> None:
-    """Lets `layer` be called on distributions, which Keras would convert to tensors.
-
-    By the two switches that Keras's own layers of strings use; it has no public ones.
-    """
-    layer._convert_input_args = False
-    layer._allow_non_tensor_positional_args = True

@@ -19,6 +19,9 @@ __all__ = ["CategoricalMixtureOfOneHotCategorical", "OneHotCategorical"]
 class _Categorical(DistributionLayer):
     """Base of the two: a number of categories, and the dtype of samples."""
 
+    size_arguments = ("event_size",)
+    option_arguments = ("sample_dtype",)
+
     def __init__(
         self,
         event_size: int,
@@ -43,13 +46,6 @@ class _Categorical(DistributionLayer):
                 f"dimension, for `{self._call_text()}`; received {values[wrong][0]}. Use "
                 "`keras.ops.one_hot` where the data are numbers of categories."
             )
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "event_size": self.event_size,
-            "sample_dtype": self.sample_dtype,
-        }
 
 
 @register
@@ -96,12 +92,6 @@ class OneHotCategorical(_Categorical):
         """The number of parameters of D categories: D."""
         return canonical_size(event_size, "event_size")
 
-    def _distribution(self, params: tf.Tensor) -> tfd.Distribution:
-        return self.new(params, self.event_size, self.sample_dtype, self.validate_args)
-
-    def _params_size(self) -> int:
-        return self.params_size(self.event_size)
-
 
 @register
 class CategoricalMixtureOfOneHotCategorical(_Categorical):
@@ -131,6 +121,8 @@ class CategoricalMixtureOfOneHotCategorical(_Categorical):
     >>> layer(tf.zeros([3, 10])).log_mean().shape.as_list()
     [3, 4]
     """
+
+    size_arguments = ("event_size", "num_components")
 
     def __init__(
         self,
@@ -168,24 +160,8 @@ class CategoricalMixtureOfOneHotCategorical(_Categorical):
         size = canonical_size(event_size, "event_size")
         return canonical_size(num_components, "num_components") * (1 + size)
 
-    def _distribution(self, params: tf.Tensor) -> tfd.Distribution:
-        return self.new(
-            params,
-            self.event_size,
-            self.num_components,
-            self.sample_dtype,
-            self.validate_args,
-        )
-
-    def _params_size(self) -> int:
-        return self.params_size(self.event_size, self.num_components)
-
     def _params_rule(self) -> str:
         return f"{self.num_components}·(1 + {self.event_size}) = {self._params_size()}"
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "num_components": self.num_components}
 
 
 class _MixtureOfOneHotCategorical(tfd.MixtureSameFamily):

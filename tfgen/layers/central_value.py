@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 
 from tfgen import random
 from tfgen.layers.factored_distribution import FactoredDistribution
-from tfgen.layers.sampling import sample
+from tfgen.layers.sampling import sample, unwrap
 
 tfd = tfp.distributions
 
@@ -20,7 +20,7 @@ def is_discrete(distribution: tfd.Distribution) -> bool:
     >>> is_discrete(tfd.Bernoulli(0.0)), is_discrete(tfd.Normal(0.0, 1.0))
     (True, False)
     """
-    distribution = getattr(distribution, "tensor_distribution", distribution)
+    distribution = unwrap(distribution)
     if distribution.reparameterization_type == tfd.FULLY_REPARAMETERIZED:
         return False
     return distribution.experimental_default_event_space_bijector() is None
@@ -46,7 +46,7 @@ def central_value(distribution: tfd.Distribution) -> Any:
         for name in distribution.layer.factors:
             z[name] = central_value(distribution.factor(name, z))
         return z
-    distribution = getattr(distribution, "tensor_distribution", distribution)
+    distribution = unwrap(distribution)
     try:
         return distribution.mode() if is_discrete(distribution) else distribution.mean()
     except NotImplementedError:

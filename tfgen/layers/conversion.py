@@ -1,5 +1,6 @@
 """How a distribution becomes a tensor: by a name or a function, and as a config."""
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -8,37 +9,44 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfgen.layers.sampling import unwrap
+
 tfd = tfp.distributions
 
-__all__ = ["canonical_conversion", "conversion_config", "convert", "function_config"]
+__all__ = [
+    "canonical_conversion",
+    "conversion_config",
+    "convert",
+    "function_config",
+    "keeps_shape",
+]
 
-_NAMES = ("sample", "mean", "mode")
+_NAMES = ("sample", "mean", "mode", "stddev", "variance")
 
 
 def canonical_conversion(function: Any, argument: str) -> str | Callable:
-    """`function` as `"sample"`, `"mean"`, `"mode"` or a function, or an error.
+    """`function` as a name or a function, or an error.
 
     Args:
-        function: a name, a function of a distribution, or one of TFP's methods, such as
-            `tfd.Distribution.sample`, which go by their names.
+        function: `"sample"`, `"mean"`, `"mode"`, `"stddev"` or `"variance"`; the name of a
+            property of a class of `tfd`, such as `"logits"`; a function of a distribution;
+            or one of TFP's methods and properties, such as `tfd.Distribution.sample` or
+            `tfd.Bernoulli.logits`, which go by their names.
         argument: the name of the argument, for the error.
 
     Raises:
         ValueError: if it is another name.
         TypeError: if it is neither a name nor a function.
     """
+    rule = f"`{argument}` must be one of {list(_NAMES)} or a function of the distribution"
+    if isinstance(function, property) and function.fget is not None:
+        function = function.fget.__name__
     if isinstance(function, str):
-        if function not in _NAMES:
-            raise ValueError(
-                f"`{argument}` must be one of {list(_NAMES)} or a function of the "
-                f"distribution; received {function!r}."
-            )
+        if function not in _NAMES and function not in _property_names():
+            raise ValueError(f"{rule}; received {function!r}.")
         return function
     if not callable(function):
-        raise TypeError(
-            f"`{argument}` must be one of {list(_NAMES)} or a function of the "
-            f"distribution; received {function!r}."
-        )
+        raise TypeError(f"{rule}; received {function!r}.")
     name = getattr(function, "__name__", None)
     is_method = inspect.isfunction(function) and name in _NAMES
     if is_method and function.__qualname__.endswith(f"Distribution.{name}"):
@@ -46,11 +54,47 @@ def canonical_conversion(function: Any, argument: str) -> str | Callable:
     return function
 
 
+@functools.cache
+def _property_names() -> frozenset[str]:
+    """The properties that some family of TFP has and not every distribution."""
+
+    def properties(cls: type) -> set[str]:
+        return {name for name, _ in inspect.getmembers(cls, _is_property)}
+
+    families = [value for value in vars(tfd).values() if inspect.isclass(value)]
+    found = [properties(cls) for cls in families if issubclass(cls, tfd.Distribution)]
+    return frozenset(set().union(*found) - properties(tfd.Distribution))
+
+
+def _is_property(value: Any) -> bool:
+    return isinstance(value, property)
+
+
+def keeps_shape(function: str | Callable) -> bool:
+    """Whether a canonical `function` makes a tensor of the batch's and event's shape."""
+    return isinstance(function, str) and function in _NAMES
+
+
 def convert(distribution: tfd.Distribution, function: str | Callable) -> tf.Tensor:
     """The tensor that a canonical `function` makes of `distribution`."""
-    if isinstance(function, str):
+    if not isinstance(function, str):
+        return function(distribution)
+    if function in _NAMES:
         return getattr(distribution, function)()
-    return function(distribution)
+    return _property(unwrap(distribution), function)
+
+
+def _property(distribution: tfd.Distribution, name: str) -> tf.Tensor:
+    """A property of the distribution, or of what an `Independent` is made of."""
+    while not hasattr(distribution, name):
+        inner = getattr(distribution, "distribution", None)
+        if inner is None:
+            raise ValueError(
+                f"`convert_to_tensor_fn` must name what the distribution has; received "
+                f"{name!r}, which {distribution!r} does not have."
+            )
+        distribution = inner
+    return getattr(distribution, name)
 
 
 def conversion_config(function: str | Callable, argument: str) -> Any:

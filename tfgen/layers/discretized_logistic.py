@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -76,7 +77,7 @@ class DiscretizedLogistic(tfd.Distribution):
     def _log_prob(self, x: tf.Tensor) -> tf.Tensor:
         below = tf.math.log_sigmoid((x + 0.5 - self.loc) / self.scale)
         above = tf.math.log_sigmoid((self.loc - (x - 0.5)) / self.scale)
-        width = tfp.math.log1mexp(1.0 / self.scale)
+        width = _log1mexp(1.0 / self.scale)
         zero = tf.zeros([], self.dtype)
         inside = (x > self.low) & (x < self.high)
         return (
@@ -105,29 +106,42 @@ class DiscretizedLogistic(tfd.Distribution):
         return self._quantile((tf.cast(uniform, self.dtype) + 0.5) * 2.0**-23)
 
     def _mean(self) -> tf.Tensor:
-        return self.low + self._moments()[0]
+        centre, mean, _ = self._moments()
+        return centre + mean
 
     def _variance(self) -> tf.Tensor:
-        mean, square = self._moments()
+        _, mean, square = self._moments()
         return square - mean**2
 
-    def _moments(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """E (X - low) = sum_j P(X - low > j), and E (X - low)^2 = sum_j (2j + 1) P(...).
+    def _moments(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """c, E (X - c) and E (X - c)^2, with c the value nearest to mu.
 
-        In a loop over j, for its memory is that of one value.
+        E (X - c)   = sum_j P(X > c + j) - P(X < c - j),
+        E (X - c)^2 = sum_j (2 j + 1) (P(X > c + j) + P(X < c - j)),    j = 0, 1, ...;
+
+        near c nothing cancels. In a loop over j, for its memory is that of one value.
         """
-        zeros = tf.zeros_like(self.loc + self.scale)
+        centre = tf.clip_by_value(tf.round(tf.stop_gradient(self.loc)), self.low, self.high)
+        centre += tf.zeros_like(self.scale)
+        zeros = tf.zeros_like(centre)
+
+        def tail(end: tf.Tensor, sign: int, j: tf.Tensor) -> tf.Tensor:
+            """The probability of what is more than j away from c, towards `end`."""
+            beyond = tf.math.sigmoid((sign * (self.loc - centre) - j - 0.5) / self.scale)
+            return tf.where(sign * (end - centre) > j, beyond, zeros)
 
         def add(j: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tuple:
-            above = tf.math.sigmoid((self.loc - self.low - j - 0.5) / self.scale)
-            return j + 1.0, first + above, second + (2.0 * j + 1.0) * above
+            above, below = tail(self.high, 1, j), tail(self.low, -1, j)
+            weight = 2.0 * j + 1.0
+            return j + 1.0, first + above - below, second + weight * (above + below)
 
-        return tf.while_loop(
+        _, first, second = tf.while_loop(
             lambda *_: True,
             add,
             (tf.zeros([], self.dtype), zeros, zeros),
             maximum_iterations=self.high - self.low,
-        )[1:]
+        )
+        return centre, first, second
 
     def _mode(self) -> tf.Tensor:
         inner = tf.clip_by_value(tf.round(self.loc), self.low, self.high)
@@ -138,3 +152,12 @@ class DiscretizedLogistic(tfd.Distribution):
         best = tf.argmax(self._log_prob(candidates), axis=0)
         chosen = tf.one_hot(best, 3, axis=0, dtype=self.dtype)
         return tf.reduce_sum(chosen * candidates, axis=0)
+
+
+def _log1mexp(x: tf.Tensor) -> tf.Tensor:
+    """log(1 - exp(-x)) for x > 0. The gradient of TFP's is NaN at x = 1e-8."""
+    is_small = x < np.log(2.0)
+    large = tf.where(is_small, tf.ones_like(x), x)
+    return tf.where(
+        is_small, tf.math.log(-tf.math.expm1(-x)), tf.math.log1p(-tf.exp(-large))
+    )

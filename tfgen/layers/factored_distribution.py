@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 
 from tfgen import random
 from tfgen.layers import sampling
+from tfgen.layers.rows import take_rows
 from tfgen.layers.tensor_distribution import TensorDistribution
 
 tfd = tfp.distributions
@@ -131,14 +132,7 @@ class FactoredDistribution(tfd.Distribution):
         Args:
             index: a slice, integers, or a mask `[B]`.
         """
-        if isinstance(index, slice):
-            return self.factory(keras.tree.map_structure(lambda t: t[index], self.tensors))
-        index = tf.convert_to_tensor(index)
-        if index.dtype == tf.bool:
-            index = tf.where(index)[:, 0]
-        return self.factory(
-            keras.tree.map_structure(lambda t: tf.gather(t, index), self.tensors)
-        )
+        return self.factory(take_rows(self.tensors, index))
 
     # A distribution.
 
@@ -238,7 +232,7 @@ def _sum(terms: list[tf.Tensor]) -> tf.Tensor:
     return functools.reduce(operator.add, terms)
 
 
-@sampling._draw_and_log_prob.register(FactoredDistribution)
+@sampling.draw_and_log_prob.register(FactoredDistribution)
 def _(
     distribution: FactoredDistribution, noise: Any
 ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
@@ -247,11 +241,12 @@ def _(
     total: Any = 0.0
     for number, name in enumerate(distribution.layer.factors):
         factor = distribution.factor(name, z)
-        factor = getattr(factor, "tensor_distribution", factor)
         key = noise.key
         if number:
             key = random.stream(key, random.Stream.FACTOR, number)
-        z[name], log_prob = sampling._draw_and_log_prob(factor, noise._replace(key=key))
+        z[name], log_prob = sampling.draw_and_log_prob(
+            sampling.unwrap(factor), noise._replace(key=key)
+        )
         total = total + log_prob
     return z, total
 

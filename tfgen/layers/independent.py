@@ -11,6 +11,8 @@ import tensorflow_probability as tfp
 from tfgen.layers.arguments import canonical_event_shape, to_event
 from tfgen.layers.base import DistributionLayer, register
 from tfgen.layers.bernoulli import Bernoulli
+from tfgen.layers.normal import Normal
+from tfgen.layers.scale import scale_of_raw
 
 tfd = tfp.distributions
 
@@ -21,13 +23,7 @@ __all__ = [
     "IndependentNormal",
     "independent",
     "location_and_raw_scale",
-    "total_size",
 ]
-
-
-def total_size(event_shape: int | Sequence[int]) -> int:
-    """The number of entries of an event."""
-    return math.prod(canonical_event_shape(event_shape))
 
 
 def location_and_raw_scale(
@@ -48,7 +44,13 @@ def independent(
 
 
 class IndependentLayer(DistributionLayer):
-    """Base of the layers of independent dimensions: an event shape."""
+    """Base of the layers of independent dimensions: an event shape.
+
+    A subclass says how many parameters an entry of the event has.
+    """
+
+    size_arguments = ("event_shape",)
+    params_per_entry: int
 
     def __init__(
         self,
@@ -60,15 +62,33 @@ class IndependentLayer(DistributionLayer):
         super().__init__(convert_to_tensor_fn, validate_args, **kwargs)
         self.event_shape = canonical_event_shape(event_shape)
 
-    def _distribution(self, params: tf.Tensor) -> tfd.Distribution:
-        return self.new(params, self.event_shape, validate_args=self.validate_args)
+    @classmethod
+    def params_size(cls, event_shape: int | Sequence[int] = ()) -> int:
+        """The number of parameters of an event: those of an entry, times the entries."""
+        return cls.params_per_entry * math.prod(canonical_event_shape(event_shape))
 
-    def _params_size(self) -> int:
-        return self.params_size(self.event_shape)
+    def _params_rule(self) -> str:
+        factor = "" if self.params_per_entry == 1 else f"{self.params_per_entry}·"
+        return f"{factor}prod{self.event_shape} = {self._params_size()}"
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "event_shape": list(self.event_shape)}
+
+class _LocationScaleLayer(IndependentLayer):
+    """Base of the two of real dimensions: a class of TFP with a location and a scale."""
+
+    params_per_entry = 2
+    entry_class: type[tfd.Distribution]
+
+    @classmethod
+    def new(
+        cls,
+        params: tf.Tensor,
+        event_shape: int | Sequence[int] = (),
+        validate_args: bool = False,
+    ) -> tfd.Distribution:
+        """The TFP distribution at `params` `[*batch, 2 prod(event_shape)]`."""
+        loc, raw_scale = location_and_raw_scale(params, event_shape)
+        entries = cls.entry_class(loc, scale_of_raw(raw_scale), validate_args=validate_args)
+        return independent(entries, event_shape, validate_args)
 
 
 @register
@@ -100,6 +120,9 @@ class IndependentBernoulli(IndependentLayer):
     [3, 8, 8]
     """
 
+    option_arguments = ("sample_dtype",)
+    params_per_entry = 1
+
     def __init__(
         self,
         event_shape: int | Sequence[int] = (),
@@ -126,17 +149,6 @@ class IndependentBernoulli(IndependentLayer):
         )
         return independent(bernoulli, event_shape, validate_args)
 
-    @staticmethod
-    def params_size(event_shape: int | Sequence[int] = ()) -> int:
-        """The number of parameters of an event: prod(event_shape)."""
-        return total_size(event_shape)
-
-    def _distribution(self, params: tf.Tensor) -> tfd.Distribution:
-        return self.new(params, self.event_shape, self.sample_dtype, self.validate_args)
-
-    def _params_rule(self) -> str:
-        return f"prod{self.event_shape} = {self._params_size()}"
-
     def check_support(self, values: np.ndarray, name: str = "x") -> None:
         """Raises a ValueError if `values` are not in [0, 1]."""
         low, high = float(np.min(values)), float(np.max(values))
@@ -147,13 +159,9 @@ class IndependentBernoulli(IndependentLayer):
                 "the decoder in `tfgen.layers.IndependentNormal`."
             )
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "sample_dtype": self.sample_dtype}
-
 
 @register
-class IndependentNormal(IndependentLayer):
+class IndependentNormal(_LocationScaleLayer):
     """Independent normal dimensions, x_i ~ N(mu_i, sigma_i^2), sigma = softplus(raw).
 
     Args:
@@ -176,28 +184,11 @@ class IndependentNormal(IndependentLayer):
     128
     """
 
-    @staticmethod
-    def new(
-        params: tf.Tensor,
-        event_shape: int | Sequence[int] = (),
-        validate_args: bool = False,
-    ) -> tfd.Distribution:
-        """The TFP distribution at `params` `[*batch, 2 prod(event_shape)]`."""
-        loc, raw_scale = location_and_raw_scale(params, event_shape)
-        normal = tfd.Normal(loc, tf.math.softplus(raw_scale), validate_args=validate_args)
-        return independent(normal, event_shape, validate_args)
-
-    @staticmethod
-    def params_size(event_shape: int | Sequence[int] = ()) -> int:
-        """The number of parameters of an event: 2 prod(event_shape)."""
-        return 2 * total_size(event_shape)
-
-    def _params_rule(self) -> str:
-        return f"2·prod{self.event_shape} = {self._params_size()}"
+    entry_class = Normal
 
 
 @register
-class IndependentLogistic(IndependentLayer):
+class IndependentLogistic(_LocationScaleLayer):
     """Independent logistic dimensions, x_i ~ Logistic(mu_i, s_i), s = softplus(raw).
 
     Args:
@@ -220,23 +211,4 @@ class IndependentLogistic(IndependentLayer):
     128
     """
 
-    @staticmethod
-    def new(
-        params: tf.Tensor,
-        event_shape: int | Sequence[int] = (),
-        validate_args: bool = False,
-    ) -> tfd.Distribution:
-        """The TFP distribution at `params` `[*batch, 2 prod(event_shape)]`."""
-        loc, raw_scale = location_and_raw_scale(params, event_shape)
-        logistic = tfd.Logistic(
-            loc, tf.math.softplus(raw_scale), validate_args=validate_args
-        )
-        return independent(logistic, event_shape, validate_args)
-
-    @staticmethod
-    def params_size(event_shape: int | Sequence[int] = ()) -> int:
-        """The number of parameters of an event: 2 prod(event_shape)."""
-        return 2 * total_size(event_shape)
-
-    def _params_rule(self) -> str:
-        return f"2·prod{self.event_shape} = {self._params_size()}"
+    entry_class = tfd.Logistic

@@ -15,8 +15,8 @@ from tfgen.layers.independent import (
     IndependentLayer,
     independent,
     location_and_raw_scale,
-    total_size,
 )
+from tfgen.layers.scale import scale_of_raw
 
 tfd = tfp.distributions
 
@@ -48,6 +48,8 @@ class IndependentPoisson(IndependentLayer):
     1.0
     """
 
+    params_per_entry = 1
+
     @staticmethod
     def new(
         params: tf.Tensor,
@@ -60,14 +62,6 @@ class IndependentPoisson(IndependentLayer):
             validate_args=validate_args,
         )
         return independent(poisson, event_shape, validate_args)
-
-    @staticmethod
-    def params_size(event_shape: int | Sequence[int] = ()) -> int:
-        """The number of parameters of an event: prod(event_shape)."""
-        return total_size(event_shape)
-
-    def _params_rule(self) -> str:
-        return f"prod{self.event_shape} = {self._params_size()}"
 
     def check_support(self, values: np.ndarray, name: str = "x") -> None:
         """Raises a ValueError if `values` are no counts."""
@@ -107,6 +101,9 @@ class IndependentDiscretizedLogistic(IndependentLayer):
     127.5
     """
 
+    option_arguments = ("low", "high")
+    params_per_entry = 2
+
     def __init__(
         self,
         event_shape: int | Sequence[int] = (),
@@ -139,28 +136,13 @@ class IndependentDiscretizedLogistic(IndependentLayer):
         middle, half = 0.5 * (low + high), 0.5 * (high - low)
         pixel = DiscretizedLogistic(
             middle + half * raw_loc,
-            half * tf.math.softplus(raw_scale),
+            half * scale_of_raw(raw_scale),
             low,
             high,
             validate_args=validate_args,
         )
         return independent(pixel, event_shape, validate_args)
 
-    @staticmethod
-    def params_size(event_shape: int | Sequence[int] = ()) -> int:
-        """The number of parameters of an event: 2 prod(event_shape)."""
-        return 2 * total_size(event_shape)
-
-    def _distribution(self, params: tf.Tensor) -> tfd.Distribution:
-        return self.new(params, self.event_shape, self.low, self.high, self.validate_args)
-
-    def _params_rule(self) -> str:
-        return f"2·prod{self.event_shape} = {self._params_size()}"
-
     def check_support(self, values: np.ndarray, name: str = "x") -> None:
         """Raises a ValueError if `values` are not whole numbers from `low` to `high`."""
         check_whole(values, name, "a discretized logistic likelihood", self.low, self.high)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "low": self.low, "high": self.high}

@@ -78,7 +78,9 @@ class DiagPlusLowRank(tf.linalg.LinearOperatorLowRankUpdate):
     """diag(sigma) + U U^T, through the rank x rank matrix C = I + U^T diag(1 / sigma) U.
 
     TensorFlow's own, of which this is one, adds that identity in a way whose gradient has
-    no XLA kernel where the batch size is unknown when the graph is made.
+    no XLA kernel where the batch size is unknown when the graph is made. Determinants and
+    solves are computed in float64: with a sigma of 1e-12 the identity in C would be lost
+    to float32's rounding, and the terms of a gradient would overflow.
 
     Args:
         sigma: `[*batch, D]`, positive.
@@ -94,28 +96,34 @@ class DiagPlusLowRank(tf.linalg.LinearOperatorLowRankUpdate):
             name="DiagPlusLowRank",
         )
 
-    def _cholesky_of_capacitance(self) -> tf.Tensor:
-        scaled = self.u / self.base_operator.diag[..., tf.newaxis]
-        identity = tf.eye(self.u.shape[-1], dtype=self.dtype)
-        return tf.linalg.cholesky(identity + tf.matmul(self.u, scaled, adjoint_a=True))
+    def _double(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Sigma, U and the Cholesky factor of C, in float64."""
+        sigma = tf.cast(self.base_operator.diag, tf.float64)
+        factor = tf.cast(self.u, tf.float64)
+        scaled = factor / sigma[..., tf.newaxis]
+        identity = tf.eye(factor.shape[-1], dtype=tf.float64)
+        capacitance = identity + tf.matmul(factor, scaled, adjoint_a=True)
+        return sigma, factor, tf.linalg.cholesky(capacitance)
 
     def _log_abs_determinant(self) -> tf.Tensor:
-        diagonal = tf.linalg.diag_part(self._cholesky_of_capacitance())
-        capacitance = 2.0 * tf.reduce_sum(tf.math.log(diagonal), axis=-1)
-        return capacitance + self.base_operator.log_abs_determinant()
+        sigma, _, cholesky = self._double()
+        diagonal = tf.linalg.diag_part(cholesky)
+        log_determinant = tf.reduce_sum(tf.math.log(sigma), axis=-1)
+        log_determinant += 2.0 * tf.reduce_sum(tf.math.log(diagonal), axis=-1)
+        return tf.cast(log_determinant, self.dtype)
 
     def _solve(
         self, rhs: tf.Tensor, adjoint: bool = False, adjoint_arg: bool = False
     ) -> tf.Tensor:
         # Woodbury: S^-1 = diag^-1 - diag^-1 U C^-1 U^T diag^-1; S is its own adjoint.
         rhs = tf.linalg.adjoint(rhs) if adjoint_arg else rhs
-        sigma = self.base_operator.diag[..., tf.newaxis]
-        first = rhs / sigma
-        cholesky = self._cholesky_of_capacitance()
-        inner = tf.matmul(self.u, first, adjoint_a=True)
+        sigma, factor, cholesky = self._double()
+        sigma = sigma[..., tf.newaxis]
+        first = tf.cast(rhs, tf.float64) / sigma
+        inner = tf.matmul(factor, first, adjoint_a=True)
         inner = _triangular_solve(cholesky, inner, lower=True)
         inner = _triangular_solve(cholesky, inner, lower=True, adjoint=True)
-        return first - tf.matmul(self.u, inner) / sigma
+        return tf.cast(first - tf.matmul(factor, inner) / sigma, self.dtype)
 
 
 def _matmul(matrix: tf.Tensor, x: tf.Tensor, adjoint: bool, adjoint_arg: bool) -> tf.Tensor:

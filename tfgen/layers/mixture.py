@@ -158,6 +158,7 @@ class MixtureSameFamily(DistributionLayer):
 class _MixtureOfIndependent(DistributionLayer):
     """Base of the two: components of independent dimensions."""
 
+    size_arguments = ("num_components", "event_shape")
     component_class: type[IndependentLogistic] | type[IndependentNormal]
 
     def __init__(
@@ -195,22 +196,9 @@ class _MixtureOfIndependent(DistributionLayer):
         size = cls.component_class.params_size(event_shape)
         return MixtureSameFamily.params_size(num_components, size)
 
-    def _distribution(self, params: tf.Tensor) -> tfd.Distribution:
-        return self.new(params, self.num_components, self.event_shape, self.validate_args)
-
-    def _params_size(self) -> int:
-        return self.params_size(self.num_components, self.event_shape)
-
     def _params_rule(self) -> str:
         size = self.component_class.params_size(self.event_shape)
         return f"{self.num_components}·(1 + {size}) = {self._params_size()}"
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "num_components": self.num_components,
-            "event_shape": list(self.event_shape),
-        }
 
 
 @register

@@ -9,11 +9,9 @@ import tensorflow_probability as tfp
 
 from tfgen.layers.arguments import canonical_size, to_event
 from tfgen.layers.base import DistributionLayer, register
-from tfgen.layers.linear_operator import (
-    DiagPlusLowRank,
-    InvertibleMatrix,
-    LowerTriangular,
-)
+from tfgen.layers.linear_operator import DiagPlusLowRank, InvertibleMatrix
+from tfgen.layers.multivariate_normal_tril import FastMultivariateNormalTriL
+from tfgen.layers.scale import scale_of_raw
 from tfgen.layers.triangular import diagonal_of_raw, lower_triangle_of_raw
 
 tfd = tfp.distributions
@@ -29,6 +27,8 @@ __all__ = [
 class _MultivariateNormal(DistributionLayer):
     """Base of the four: one event size, the location first in the parameters."""
 
+    size_arguments: tuple[str, ...] = ("event_size",)
+
     def __init__(
         self,
         event_size: int,
@@ -39,15 +39,6 @@ class _MultivariateNormal(DistributionLayer):
         super().__init__(convert_to_tensor_fn, validate_args, **kwargs)
         self.event_size = canonical_size(event_size, "event_size")
         self.event_shape = (self.event_size,)
-
-    def _distribution(self, params: tf.Tensor) -> tfd.Distribution:
-        return self.new(params, self.event_size, self.validate_args)
-
-    def _params_size(self) -> int:
-        return self.params_size(self.event_size)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "event_size": self.event_size}
 
 
 @register
@@ -84,7 +75,7 @@ class MultivariateNormalDiag(_MultivariateNormal):
         """The TFP distribution at `params` `[*batch, 2 D]`."""
         loc, raw_scale = tf.split(params, 2, axis=-1)
         return tfd.MultivariateNormalDiag(
-            loc, tf.math.softplus(raw_scale), validate_args=validate_args
+            loc, scale_of_raw(raw_scale), validate_args=validate_args
         )
 
     @staticmethod
@@ -127,10 +118,12 @@ class MultivariateNormalTriL(_MultivariateNormal):
         params: tf.Tensor, event_size: int, validate_args: bool = False
     ) -> tfd.Distribution:
         """The TFP distribution at `params` `[*batch, D + D (D + 1) / 2]`."""
-        return tfd.MultivariateNormalLinearOperator(
+        matrix, diagonal = _fill_scale_tril(params[..., event_size:], event_size)
+        return FastMultivariateNormalTriL(
             params[..., :event_size],
-            _fill_scale_tril(params[..., event_size:], event_size),
+            matrix,
             validate_args=validate_args,
+            diagonal=diagonal,
         )
 
     @staticmethod
@@ -144,13 +137,12 @@ class MultivariateNormalTriL(_MultivariateNormal):
         return f"{size} + {size}·{size + 1}/2 = {self._params_size()}"
 
 
-def _fill_scale_tril(raw: tf.Tensor, size: int) -> LowerTriangular:
-    """`tfb.FillScaleTriL(diag_shift=1e-5)`, as an operator."""
+def _fill_scale_tril(raw: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The matrix of `tfb.FillScaleTriL(diag_shift=1e-5)`, and its diagonal."""
     diagonal = tf.math.softplus(diagonal_of_raw(raw, size)) + 1e-5
     on_diagonal = np.eye(size, dtype=bool)
     below = lower_triangle_of_raw(raw, size)
-    matrix = tf.where(on_diagonal, diagonal[..., tf.newaxis], below)
-    return LowerTriangular(matrix, diagonal)
+    return tf.where(on_diagonal, diagonal[..., tf.newaxis], below), diagonal
 
 
 @register
@@ -231,6 +223,8 @@ class MultivariateNormalDiagPlusLowRank(_MultivariateNormal):
     200
     """
 
+    size_arguments = ("event_size", "rank")
+
     def __init__(
         self,
         event_size: int,
@@ -251,7 +245,7 @@ class MultivariateNormalDiagPlusLowRank(_MultivariateNormal):
             params, [event_size, event_size, event_size * rank], axis=-1
         )
         scale = DiagPlusLowRank(
-            tf.math.softplus(raw_scale), to_event(factor, (event_size, rank))
+            scale_of_raw(raw_scale), to_event(factor, (event_size, rank))
         )
         return tfd.MultivariateNormalLinearOperator(loc, scale, validate_args=validate_args)
 
@@ -260,16 +254,6 @@ class MultivariateNormalDiagPlusLowRank(_MultivariateNormal):
         """The number of parameters of a `D`-dimensional event: 2 D + D rank."""
         return canonical_size(event_size, "event_size") * (2 + canonical_size(rank, "rank"))
 
-    def _distribution(self, params: tf.Tensor) -> tfd.Distribution:
-        return self.new(params, self.event_size, self.rank, self.validate_args)
-
-    def _params_size(self) -> int:
-        return self.params_size(self.event_size, self.rank)
-
     def _params_rule(self) -> str:
         size = self.event_size
         return f"2·{size} + {size}·{self.rank} = {self._params_size()}"
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "rank": self.rank}

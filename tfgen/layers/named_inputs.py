@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfgen.layers.sampling import unwrap
 from tfgen.layers.tensor_distribution import TensorDistribution
 
 tfd = tfp.distributions
@@ -86,8 +87,8 @@ class NamedInputs:
         taken = self.names(variables)
         values = {name: variables[variable] for name, variable in taken.items()}
         if not self.specs:
-            first, *rest = values
-            rest = {name: values[name] for name in rest}
+            first, *names = values
+            rest = {name: values[name] for name in names}
             return self.network(values[first], training=training, **rest)
         if len(values) == 1:
             (value,) = values.values()
@@ -176,5 +177,5 @@ def _unflatten(flat: Any, samples: tf.Tensor, static: tf.TensorShape) -> tfd.Dis
         return flat.rebuild(tf.ensure_shape(shaped, [*static, *raw.shape[1:]]))
     if not isinstance(flat, tfd.Distribution):
         return flat
-    inner = getattr(flat, "tensor_distribution", flat)
+    inner = unwrap(flat)
     return tfd.BatchReshape(inner, static if static.is_fully_defined() else samples)

@@ -1,8 +1,8 @@
 """Draws from TFP's distributions by `tfgen.random`: one key a row, the same everywhere.
 
-`sample` and `sample_and_log_prob` take any `tfd.Distribution` and the rows' keys. A
-family says here how noise becomes a draw; one that does not is drawn by TFP's own
-stateless sampling, one call a row (`is_keyed_by_row` tells).
+`sample` and `sample_and_log_prob` take any `tfd.Distribution` and the rows' keys.
+`register_draw` says how noise becomes a draw of a family; a family that is not registered
+is drawn by TFP's own stateless sampling, one call a row (`is_keyed_by_row` tells).
 """
 
 import functools
@@ -15,27 +15,55 @@ import tensorflow_probability as tfp
 
 from tfgen import random
 from tfgen.layers.discretized_logistic import DiscretizedLogistic
+from tfgen.layers.poisson import poisson_quantile
+from tfgen.layers.undocumented import class_of_any_parts
 
 tfd = tfp.distributions
 
-__all__ = ["is_keyed_by_row", "sample", "sample_and_log_prob"]
+__all__ = [
+    "Noise",
+    "is_keyed_by_row",
+    "register_draw",
+    "sample",
+    "sample_and_log_prob",
+    "unwrap",
+]
 
 
-class _Noise(NamedTuple):
-    """The numbers of one draw: keys `[*batch, 2]` and which samples of each."""
+class Noise(NamedTuple):
+    """The random numbers of one call of `sample`, for a function of `register_draw`.
+
+    Attributes:
+        key: the rows' keys, `uint32 [*batch, 2]`.
+        num_samples: the number of draws a row; `None` for one, without the dimension.
+        first_sample: the number of the first draw.
+    """
 
     key: tf.Tensor
     num_samples: Any
     first_sample: Any
 
     def normal(self, shape: list[int], dtype: Any) -> tf.Tensor:
+        """Standard normal numbers, `[num_samples, *batch, *shape]`."""
         return random.normal(self.key, shape, self.num_samples, self.first_sample, dtype)
 
     def uniform(self, shape: list[int], dtype: Any) -> tf.Tensor:
+        """Uniform numbers in the open interval (0, 1), `[num_samples, *batch, *shape]`."""
         return random.uniform(self.key, shape, self.num_samples, self.first_sample, dtype)
 
-    def fold_in(self, data: int) -> "_Noise":
+    def fold_in(self, data: int) -> "Noise":
+        """Other numbers, where a draw needs several: one `data` for each."""
         return self._replace(key=random.fold_in(self.key, data))
+
+
+def unwrap(distribution: tfd.Distribution) -> tfd.Distribution:
+    """TFP's distribution of a `TensorDistribution`; any other distribution itself.
+
+    >>> import tfgen
+    >>> unwrap(tfgen.layers.IndependentNormal(2)(tf.zeros([3, 4]))).__class__.__name__
+    'Independent'
+    """
+    return getattr(distribution, "tensor_distribution", distribution)
 
 
 def _static(shape: tf.TensorShape, distribution: tfd.Distribution) -> list[int]:
@@ -48,106 +76,111 @@ def _static(shape: tf.TensorShape, distribution: tfd.Distribution) -> list[int]:
     return shape.as_list()
 
 
-def _of_any_parts(wrapper: type) -> Any:
-    """The class that `wrapper`, made of others, shares with its variant.
-
-    Where the parts are no composite tensors, TFP returns an instance of a base class.
-    """
-    return wrapper.__mro__[1]
-
-
 # `own` is the part of `batch_shape` that belongs to one row's draw: the dimensions that
 # an `Independent` or a mixture around the distribution took from the batch.
 @functools.singledispatch
-def _draw(distribution: tfd.Distribution, noise: _Noise, own: list[int]) -> tf.Tensor:
+def _draw(distribution: tfd.Distribution, noise: Noise, own: list[int]) -> tf.Tensor:
     raise NotImplementedError(type(distribution).__name__)
 
 
-@_draw.register
-def _(distribution: tfd.Normal, noise: _Noise, own: list[int]) -> tf.Tensor:
+def register_draw(family: type[tfd.Distribution]) -> Callable:
+    """Says how noise becomes a draw of a family; a decorator.
+
+    The family, and what `tfd.Independent`, mixtures and the like make of it, is then
+    drawn by the rows' keys (`is_keyed_by_row`), without one call of TFP a row. A subclass
+    is drawn as its parent unless it is registered itself.
+
+    The decorated function is called with
+
+    - `distribution`, an instance of the family, of batch shape `[*batch, *own]`,
+    - `noise`, a `Noise` whose `uniform` and `normal` give numbers
+      `[num_samples, *batch, *shape]` for the `shape` it asks for,
+    - `own`, a list: the batch dimensions that belong to the draw of one row, because an
+      `Independent` or a mixture took them from the batch; often empty,
+
+    and returns draws `[num_samples, *batch, *own, *event]`. It must use no other source of
+    random numbers.
+
+    Args:
+        family: a subclass of `tfd.Distribution`.
+
+    Returns:
+        A decorator, which returns the function unchanged.
+
+    Raises:
+        TypeError: if `family` is no subclass of `tfd.Distribution`.
+
+    >>> @register_draw(tfd.HalfNormal)
+    ... def draw_half_normal(distribution, noise, own):
+    ...     eps = noise.normal(own, distribution.dtype)
+    ...     return distribution.scale * tf.abs(eps)
+    >>> is_keyed_by_row(tfd.Independent(tfd.HalfNormal([1.0, 2.0]), 1))
+    True
+    """
+    if not (isinstance(family, type) and issubclass(family, tfd.Distribution)):
+        raise TypeError(
+            "`family` must be a subclass of `tfd.Distribution`; received "
+            f"{family!r}. Write `@register_draw(tfd.HalfNormal)` above the function."
+        )
+    return _draw.register(family)
+
+
+@register_draw(tfd.Normal)
+def _(distribution: tfd.Normal, noise: Noise, own: list[int]) -> tf.Tensor:
     eps = noise.normal(own, distribution.dtype)
     return distribution.loc + distribution.scale * eps
 
 
-@_draw.register(tfd.Logistic)
-@_draw.register(tfd.Laplace)
-@_draw.register(tfd.Gumbel)
-@_draw.register(tfd.Uniform)
-@_draw.register(tfd.Exponential)
-@_draw.register(tfd.Cauchy)
-@_draw.register(DiscretizedLogistic)
-def _(distribution: tfd.Distribution, noise: _Noise, own: list[int]) -> tf.Tensor:
+@register_draw(tfd.Logistic)
+@register_draw(tfd.Laplace)
+@register_draw(tfd.Gumbel)
+@register_draw(tfd.Uniform)
+@register_draw(tfd.Exponential)
+@register_draw(tfd.Cauchy)
+@register_draw(DiscretizedLogistic)
+def _(distribution: tfd.Distribution, noise: Noise, own: list[int]) -> tf.Tensor:
     return distribution.quantile(noise.uniform(own, distribution.dtype))
 
 
-@_draw.register
-def _(distribution: tfd.Bernoulli, noise: _Noise, own: list[int]) -> tf.Tensor:
+@register_draw(tfd.Bernoulli)
+def _(distribution: tfd.Bernoulli, noise: Noise, own: list[int]) -> tf.Tensor:
     probs = distribution.probs_parameter()
     return tf.cast(noise.uniform(own, probs.dtype) < probs, distribution.dtype)
 
 
-@_draw.register
-def _(distribution: tfd.Poisson, noise: _Noise, own: list[int]) -> tf.Tensor:
+@register_draw(tfd.Poisson)
+def _(distribution: tfd.Poisson, noise: Noise, own: list[int]) -> tf.Tensor:
     rate = distribution.rate_parameter()
-    return _poisson_quantile(noise.uniform(own, rate.dtype), rate)
+    return poisson_quantile(noise.uniform(own, rate.dtype), rate)
 
 
-def _poisson_quantile(u: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
-    """The least k with P(X <= k) >= u, by bisection, for u in (2^-24, 1 - 2^-24).
-
-    Chernoff's bounds bracket it: beyond six standard deviations, and 20 more above, lies
-    less than 2^-24 of the probability at every rate. In float64: in float32 `igammac` is
-    wrong in the third digit at a rate of 2e4, and in the first at 1e6.
-    """
-    dtype = rate.dtype
-    u, rate = (tf.cast(tf.stop_gradient(value), tf.float64) for value in (u, rate))
-    spread = 6.0 * tf.sqrt(rate)
-    like = tf.zeros_like(u + rate)
-    below = tf.maximum(tf.floor(rate - spread) - 1.0, -1.0) + like
-    above = tf.math.ceil(rate + spread) + 20.0 + like
-
-    def halve(below: tf.Tensor, above: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        middle = tf.floor(0.5 * (below + above))
-        cdf = tf.math.igammac(middle + 1.0, rate + like)
-        reaches = (middle >= 0.0) & (cdf >= u)  # kernels disagree on igammac(0, rate)
-        return tf.where(reaches, below, middle), tf.where(reaches, middle, above)
-
-    _, least = tf.while_loop(
-        lambda below, above: tf.reduce_any(above - below > 1.0),
-        halve,
-        (below, above),
-        maximum_iterations=64,
-    )
-    return tf.cast(least, dtype)
-
-
-def _gumbel_max(logits: tf.Tensor, noise: _Noise, own: list[int]) -> tf.Tensor:
+def _gumbel_max(logits: tf.Tensor, noise: Noise, own: list[int]) -> tf.Tensor:
     uniform = noise.uniform([*own, int(logits.shape[-1])], logits.dtype)
     return tf.argmax(logits - tf.math.log(-tf.math.log(uniform)), axis=-1)
 
 
-@_draw.register
-def _(distribution: tfd.Categorical, noise: _Noise, own: list[int]) -> tf.Tensor:
+@register_draw(tfd.Categorical)
+def _(distribution: tfd.Categorical, noise: Noise, own: list[int]) -> tf.Tensor:
     index = _gumbel_max(distribution.logits_parameter(), noise, own)
     return tf.cast(index, distribution.dtype)
 
 
-@_draw.register
-def _(distribution: tfd.OneHotCategorical, noise: _Noise, own: list[int]) -> tf.Tensor:
+@register_draw(tfd.OneHotCategorical)
+def _(distribution: tfd.OneHotCategorical, noise: Noise, own: list[int]) -> tf.Tensor:
     logits = distribution.logits_parameter()
     index = _gumbel_max(logits, noise, own)
     return tf.one_hot(index, int(logits.shape[-1]), dtype=distribution.dtype)
 
 
-@_draw.register
+@register_draw(tfd.MultivariateNormalLinearOperator)
 def _(
-    distribution: tfd.MultivariateNormalLinearOperator, noise: _Noise, own: list[int]
+    distribution: tfd.MultivariateNormalLinearOperator, noise: Noise, own: list[int]
 ) -> tf.Tensor:
     return _location_scale(distribution, noise, own)[0]
 
 
 def _location_scale(
-    distribution: tfd.MultivariateNormalLinearOperator, noise: _Noise, own: list[int]
+    distribution: tfd.MultivariateNormalLinearOperator, noise: Noise, own: list[int]
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """The draw mu + S eps, and eps."""
     event = _static(distribution.event_shape, distribution)
@@ -156,31 +189,29 @@ def _location_scale(
     return (draw if distribution.loc is None else draw + distribution.loc), eps
 
 
-@_draw.register(_of_any_parts(tfd.Independent))
-def _(distribution: tfd.Independent, noise: _Noise, own: list[int]) -> tf.Tensor:
+@register_draw(class_of_any_parts(tfd.Independent))
+def _(distribution: tfd.Independent, noise: Noise, own: list[int]) -> tf.Tensor:
     inner = distribution.distribution
     taken = inner.batch_shape.rank - distribution.batch_shape.rank
     shape = _static(inner.batch_shape[inner.batch_shape.rank - taken :], inner)
     return _draw(inner, noise, own + shape)
 
 
-@_draw.register(_of_any_parts(tfd.Sample))
-def _(distribution: tfd.Sample, noise: _Noise, own: list[int]) -> tf.Tensor:
+@register_draw(class_of_any_parts(tfd.Sample))
+def _(distribution: tfd.Sample, noise: Noise, own: list[int]) -> tf.Tensor:
     inner = distribution.distribution  # of no batch, or it is not keyed by row
     event = _static(distribution.event_shape, distribution)
     shape = event[: len(event) - inner.event_shape.rank]
     return _draw(inner, noise, own + shape)
 
 
-@_draw.register(_of_any_parts(tfd.TransformedDistribution))
-def _(
-    distribution: tfd.TransformedDistribution, noise: _Noise, own: list[int]
-) -> tf.Tensor:
+@register_draw(class_of_any_parts(tfd.TransformedDistribution))
+def _(distribution: tfd.TransformedDistribution, noise: Noise, own: list[int]) -> tf.Tensor:
     return distribution.bijector.forward(_draw(distribution.distribution, noise, own))
 
 
-@_draw.register(_of_any_parts(tfd.MixtureSameFamily))
-def _(distribution: tfd.MixtureSameFamily, noise: _Noise, own: list[int]) -> tf.Tensor:
+@register_draw(class_of_any_parts(tfd.MixtureSameFamily))
+def _(distribution: tfd.MixtureSameFamily, noise: Noise, own: list[int]) -> tf.Tensor:
     components = distribution.components_distribution
     logits = distribution.mixture_distribution.logits_parameter()
     count = int(logits.shape[-1])
@@ -194,7 +225,7 @@ def _(distribution: tfd.MixtureSameFamily, noise: _Noise, own: list[int]) -> tf.
     return tf.reduce_sum(tf.where(chosen, draws, tf.zeros_like(draws)), axis=axis)
 
 
-def _draw_by_row(distribution: tfd.Distribution, noise: _Noise) -> tf.Tensor:
+def _draw_by_row(distribution: tfd.Distribution, noise: Noise) -> tf.Tensor:
     """One stateless TFP draw a row, for families that have no rule above."""
     batch_rank = noise.key.shape.rank - 1
     if batch_rank > 1 or distribution.batch_shape.rank not in (0, batch_rank):
@@ -226,7 +257,7 @@ def _draw_by_row(distribution: tfd.Distribution, noise: _Noise) -> tf.Tensor:
     return draws[0] if noise.num_samples is None else draws
 
 
-def _keyed_draw(distribution: tfd.Distribution, noise: _Noise) -> tf.Tensor:
+def _keyed_draw(distribution: tfd.Distribution, noise: Noise) -> tf.Tensor:
     if is_keyed_by_row(distribution):
         return _draw(distribution, noise, [])
     return _draw_by_row(distribution, noise)
@@ -246,8 +277,8 @@ def is_keyed_by_row(distribution: tfd.Distribution) -> bool:
     Otherwise `sample` makes one stateless TFP draw for each row: still a function of the
     row's key alone, but slower, and equal eagerly and compiled only as far as TFP's is.
     """
-    distribution = getattr(distribution, "tensor_distribution", distribution)
-    is_sample = isinstance(distribution, _of_any_parts(tfd.Sample))
+    distribution = unwrap(distribution)
+    is_sample = isinstance(distribution, class_of_any_parts(tfd.Sample))
     if is_sample and distribution.distribution.batch_shape.rank != 0:
         return False
     rule: Callable = _draw.dispatch(type(distribution))
@@ -278,10 +309,10 @@ def sample(
     >>> sample(prior, keys, num_samples=5).shape.as_list()
     [5, 3, 2]
     """
-    distribution = getattr(distribution, "tensor_distribution", distribution)
-    noise = _Noise(key, num_samples, first_sample)
+    distribution = unwrap(distribution)
+    noise = Noise(key, num_samples, first_sample)
     if isinstance(distribution.dtype, dict):  # several latents
-        return _draw_and_log_prob(distribution, noise)[0]
+        return draw_and_log_prob(distribution, noise)[0]
     return _keyed_draw(distribution, noise)
 
 
@@ -305,26 +336,26 @@ def sample_and_log_prob(
     Returns:
         z `[num_samples, *batch, *event]` and log q(z) `[num_samples, *batch]`.
     """
-    distribution = getattr(distribution, "tensor_distribution", distribution)
     if isinstance(num_samples, int) and num_samples == 1:
         # Without the dimension: products with one column more are slower.
         draw, log_prob = sample_and_log_prob(distribution, key, None, first_sample)
         draw = tf.nest.map_structure(lambda value: value[tf.newaxis], draw)
         return draw, log_prob[tf.newaxis]
-    return _draw_and_log_prob(distribution, _Noise(key, num_samples, first_sample))
+    noise = Noise(key, num_samples, first_sample)
+    return draw_and_log_prob(unwrap(distribution), noise)
 
 
 @functools.singledispatch
-def _draw_and_log_prob(
-    distribution: tfd.Distribution, noise: _Noise
+def draw_and_log_prob(
+    distribution: tfd.Distribution, noise: Noise
 ) -> tuple[tf.Tensor, tf.Tensor]:
     draw = _keyed_draw(distribution, noise)
     return draw, distribution.log_prob(draw)
 
 
-@_draw_and_log_prob.register
+@draw_and_log_prob.register
 def _(
-    distribution: tfd.MultivariateNormalLinearOperator, noise: _Noise
+    distribution: tfd.MultivariateNormalLinearOperator, noise: Noise
 ) -> tuple[tf.Tensor, tf.Tensor]:
     draw, eps = _location_scale(distribution, noise, [])
     size = int(distribution.event_shape[-1])
@@ -333,26 +364,26 @@ def _(
     return draw, log_normal - constant - distribution.scale.log_abs_determinant()
 
 
-@_draw_and_log_prob.register(_of_any_parts(tfd.TransformedDistribution))
+@draw_and_log_prob.register(class_of_any_parts(tfd.TransformedDistribution))
 def _(
-    distribution: tfd.TransformedDistribution, noise: _Noise
+    distribution: tfd.TransformedDistribution, noise: Noise
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    base, log_prob = _draw_and_log_prob(distribution.distribution, noise)
+    base, log_prob = draw_and_log_prob(distribution.distribution, noise)
     draw = distribution.bijector.forward(base)  # kept by TFP for what follows
     event_ndims = distribution.bijector.inverse_event_ndims(distribution.event_shape.rank)
     log_det = distribution.bijector.forward_log_det_jacobian(base, event_ndims)
     return draw, log_prob - log_det
 
 
-@_draw_and_log_prob.register
-def _(distribution: tfd.BatchReshape, noise: _Noise) -> tuple[tf.Tensor, tf.Tensor]:
+@draw_and_log_prob.register
+def _(distribution: tfd.BatchReshape, noise: Noise) -> tuple[tf.Tensor, tf.Tensor]:
     """One draw for each sample that its batch, `[samples, B]`, already has."""
     inner, key = distribution.distribution, noise.key
     if noise.num_samples is not None:
         sample = tf.cast(noise.first_sample, tf.int32) + tf.range(noise.num_samples)
         key = random.fold_in(key, sample[:, tf.newaxis])
     flat = noise._replace(key=tf.reshape(key, [-1, 2]), num_samples=None)
-    draw, log_prob = _draw_and_log_prob(inner, flat)
+    draw, log_prob = draw_and_log_prob(inner, flat)
     shape = distribution.batch_shape_tensor()
     draw = tf.reshape(draw, tf.concat([shape, tf.shape(draw)[1:]], axis=0))
     return draw, tf.reshape(log_prob, shape)

@@ -9,10 +9,16 @@ import tensorflow_probability as tfp
 
 from tfgen import random
 from tfgen.layers import sampling
+from tfgen.layers.rows import take_rows
+from tfgen.layers.undocumented import (
+    IsTensorLike,
+    is_reachable,
+    overloadable_operators,
+)
 
 tfd = tfp.distributions
 
-__all__ = ["TensorDistribution"]
+__all__ = ["SymbolicDistribution", "TensorDistribution"]
 
 _DELEGATED = (
     "log_prob",
@@ -99,6 +105,36 @@ class TensorDistribution(tfd.Distribution):
         """Makes the distribution from `tensors`: the layer's, and free of any tensor."""
         return self._rebuild
 
+    def rows(self, index: Any) -> "TensorDistribution":
+        """The distribution of some rows of the batch: of raw parameters taken from it.
+
+        `q[index]` takes rows of the tensor; this takes rows of the distribution.
+
+        Args:
+            index: a slice; integers, an array or a tensor `[n]`, of which those below 0
+                count from the end; or a boolean mask `[B]`.
+
+        Returns:
+            A distribution of batch shape `[n, ...]`, which draws numbers of its own: its
+            row 0 is keyed as row 0.
+
+        Raises:
+            TypeError: if `index` is none of these.
+            ValueError: if the distribution has no batch or no raw parameters, if a row
+                does not exist, or if a mask has another length than the batch.
+
+        >>> import tfgen
+        >>> q = tfgen.layers.MultivariateNormalDiag(2)(tf.zeros([5, 4]))
+        >>> q.rows([0, -1]).batch_shape.as_list(), q.rows(slice(3)).batch_shape.as_list()
+        ([2], [3])
+        """
+        if self.batch_shape.rank == 0 or self.raw_parameters is None:
+            raise ValueError(
+                "`rows` must be asked of a distribution with a batch dimension, made by a "
+                f"layer from raw parameters; received {self.tensor_distribution!r}."
+            )
+        return self.rebuild(take_rows(self.raw_parameters, index))
+
     def copy(self, **parameters: Any) -> tfd.Distribution:
         """TFP's copy of the wrapped distribution: of no layer, and no tensor."""
         return self.tensor_distribution.copy(**parameters)
@@ -171,9 +207,6 @@ class TensorDistribution(tfd.Distribution):
             raise AttributeError(name)
         return getattr(self.tensor_distribution, name)
 
-    def __getitem__(self, slices: Any) -> tfd.Distribution:
-        return self.tensor_distribution[slices]
-
     # The tensor.
 
     @property
@@ -188,7 +221,7 @@ class TensorDistribution(tfd.Distribution):
 
     def value(self) -> tf.Tensor:
         """The tensor it converts to, the same one at every conversion."""
-        if self._value is None or not _is_reachable(self._value):
+        if self._value is None or not is_reachable(self._value):
             self._value = tf.convert_to_tensor(self._convert(self))
         return self._value
 
@@ -205,17 +238,27 @@ class TensorDistribution(tfd.Distribution):
     def __iter__(self) -> Any:
         return iter(self.value())
 
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "a distribution is neither true nor false; received "
+            f"{self.tensor_distribution!r} where a condition was expected. Write "
+            "`q is not None`, or `bool(tf.reduce_all(q > 0))` for the tensor."
+        )
 
-def _is_reachable(value: tf.Tensor) -> bool:
-    """Whether a tensor can be used where we stand: eager, or of a graph around us."""
-    if not tf.is_symbolic_tensor(value):
-        return True
-    graph = tf.compat.v1.get_default_graph()
-    while graph is not None:
-        if graph is value.graph:
-            return True
-        graph = getattr(graph, "outer_graph", None)
-    return False
+    # So that `array * q` is `q.__rmul__(array)`, a tensor, as it is for `tf.Tensor`.
+    __array_priority__ = 100
+
+
+class SymbolicDistribution(IsTensorLike, TensorDistribution):
+    """A `TensorDistribution` made while Keras looks for the shape of a model's output.
+
+    Keras makes a `KerasTensor` of it, so that a subclassed model can end in it.
+    """
+
+    @property
+    def shape(self) -> tf.TensorShape:
+        """The shape of the tensor it converts to."""
+        return self.value().shape
 
 
 def _delegate(name: str) -> Callable:
@@ -238,11 +281,8 @@ def _overload(operator: str) -> Callable:
     return method
 
 
-for _name in set(tf.Tensor.OVERLOADABLE_OPERATORS) - {
-    "__getitem__",
-    "__eq__",
-    "__ne__",
-}:
+# Not `==`: a distribution is a key in caches of TFP's.
+for _name in overloadable_operators() - {"__eq__", "__ne__"}:
     setattr(TensorDistribution, _name, _overload(_name))
 
 
@@ -258,12 +298,8 @@ def _to_tensor(
 tf.register_tensor_conversion_function(TensorDistribution, _to_tensor)
 
 
-def _unwrap(distribution: tfd.Distribution) -> tfd.Distribution:
-    return getattr(distribution, "tensor_distribution", distribution)
-
-
 @tfd.RegisterKL(TensorDistribution, TensorDistribution)
 @tfd.RegisterKL(TensorDistribution, tfd.Distribution)
 @tfd.RegisterKL(tfd.Distribution, TensorDistribution)
 def _kl(a: tfd.Distribution, b: tfd.Distribution, name: str | None = None) -> tf.Tensor:
-    return tfd.kl_divergence(_unwrap(a), _unwrap(b), name=name)
+    return tfd.kl_divergence(sampling.unwrap(a), sampling.unwrap(b), name=name)

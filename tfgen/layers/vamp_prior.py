@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 
 from tfgen.layers.arguments import canonical_size
 from tfgen.layers.base import register
+from tfgen.layers.sampling import unwrap
 
 tfd = tfp.distributions
 
@@ -131,7 +132,7 @@ class VampPrior(keras.layers.Layer):
         if self._encode is None:
             raise ValueError(_UNATTACHED)
         posterior = self._encode(self.activation(tf.convert_to_tensor(self.pseudo_inputs)))
-        components = getattr(posterior, "tensor_distribution", posterior)
+        components = unwrap(posterior)
         logits = tf.zeros([self.num_components], components.dtype)
         return tfd.MixtureSameFamily(tfd.Categorical(logits=logits), components)
 

@@ -654,7 +654,7 @@ def _num_rows(given: Mapping[str, Any]) -> Any:
     return first.shape[0] or tf.shape(first)[0]
 
 
-def _taken_apart(posterior: Any) -> tuple[Callable | None, Any]:
+def _taken_apart(posterior: Any) -> tuple[Any, Any]:
     """What makes a posterior that is given, and of which tensors."""
     if posterior is None:
         return None, None

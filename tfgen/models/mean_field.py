@@ -220,11 +220,11 @@ class MeanFieldVAE(VAE):
                 f"received {call.validation_split}. Judge new examples by "
                 "`model.refine(x, steps)`."
             )
-        call.x = self._checked(call.x)
-        call.validation_data = self._checked(call.validation_data)
+        call.x = self._with_checks(call.x)
+        call.validation_data = self._with_checks(call.validation_data)
         super().prepare_fit(call)
 
-    def evaluate(  # type: ignore[override]  # takes indices
+    def evaluate(  # takes indices
         self, index: Any = None, x: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
         """The bound at the rows of fitted examples; as `VAE.evaluate`."""
@@ -234,10 +234,10 @@ class MeanFieldVAE(VAE):
 
     def prepare_evaluate(self, call: EvaluateCall) -> None:
         """Checks indices and examples; as `VAE.prepare_evaluate`."""
-        call.x = self._checked(call.x)
+        call.x = self._with_checks(call.x)
         super().prepare_evaluate(call)
 
-    def _checked(self, data: Any) -> Any:
+    def _with_checks(self, data: Any) -> Any:
         """A `tf.data.Dataset` whose indices are checked as they come."""
         if not isinstance(data, tf.data.Dataset):
             return data

@@ -65,7 +65,8 @@ class Parts:
         self.encoder = _named(encoder, "encoder")
         self.decoder = _named(decoder, "decoder")
         self._prior = prior
-        self.prior = _named(prior, "prior") if _is_layer(prior) else None
+        is_layer = isinstance(prior, keras.layers.Layer)
+        self.prior: Any = _named(prior, "prior") if is_layer else None
 
     def prior_at(self, conditions: Mapping[str, Any]) -> tfd.Distribution:
         """p(z|c), of batch shape `[B]`, or `[]` where it takes no condition."""
@@ -126,10 +127,6 @@ def _named(network: Any, part: str) -> Any:
     if isinstance(network, JointDistribution):
         return network
     return NamedInputs(network, part)
-
-
-def _is_layer(prior: Any) -> bool:
-    return isinstance(prior, keras.layers.Layer)
 
 
 def check_parts(encoder: Any, decoder: Any, prior: Any) -> None:

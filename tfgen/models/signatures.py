@@ -8,7 +8,12 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfgen import random
-from tfgen.layers import FactoredDistribution, central_value, is_keyed_by_row
+from tfgen.layers import (
+    FactoredDistribution,
+    central_value,
+    is_keyed_by_row,
+    unwrap,
+)
 from tfgen.losses import iwlb
 from tfgen.models.parts import Structure
 from tfgen.serving import Signature
@@ -112,7 +117,7 @@ def _parameters(posterior: tfd.Distribution) -> dict[str, tf.Tensor]:
 
 
 def _gaussian_parameters(posterior: tfd.Distribution) -> dict[str, tf.Tensor]:
-    inner = getattr(posterior, "tensor_distribution", posterior)
+    inner = unwrap(posterior)
     outputs = {"mean": posterior.mean()}
     if isinstance(inner, tfd.MultivariateNormalLinearOperator):
         is_diagonal = isinstance(inner.scale, tf.linalg.LinearOperatorDiag)
@@ -141,7 +146,7 @@ def _warn_if_drawn_by_row(model: Any) -> None:
     }
     for name, part in {**factors, "decoder": model._likelihood(zeros, given)}.items():
         if not is_keyed_by_row(part):
-            inner = getattr(part, "tensor_distribution", part)
+            inner = unwrap(part)
             warnings.warn(
                 f"The {name}'s {type(inner).__name__} has no draw by row key: signature "
                 "'sample' draws it one row at a time, which is slower.",
