@@ -178,7 +178,7 @@ def test_new_examples_are_inferred_with_the_decoder_fixed():
     assert gap(refined, new).max() < 0.1
     for old, now in zip(before, model.weights, strict=True):
         np.testing.assert_array_equal(old, now)
-    log_p, error, _ = tfgen.evaluation.log_likelihood(
+    log_p, error, *_ = tfgen.evaluation.log_likelihood(
         model, new, 500, seed=0, posterior=refined
     )
     assert np.all(np.abs(log_p - MODEL.log_prob(new)) < 4 * error + 1e-3)
