@@ -193,8 +193,11 @@ def test_bits_per_dimension_of_a_uniform_byte_is_eight():
         ({"num_samples": 0}, ValueError, r"`num_samples` must be at least 1; received 0"),
         ({"num_samples": 5.0}, TypeError, r"`num_samples`.*5\.0"),
         ({"posterior": X}, TypeError, r"`posterior` must be made by a layer"),
-        ({"posterior": MODEL.vae().encode(X[3:])}, ValueError, r"one distribution for each"),
-
+        (
+            {"posterior": MODEL.vae().encode(X[3:])},
+            ValueError,
+            r"one distribution for each",
+        ),
     ],
 )
 def test_bad_arguments_are_named(arguments, error, match):
