@@ -57,7 +57,7 @@ class TensorDistribution(tfd.Distribution):
         tensor_distribution: the TFP distribution.
         raw_parameters: the tensor it was made from, `[*batch, params_size]`.
         layer: the layer that made it.
-        rebuild_fn: the function behind `rebuild`.
+        factory: makes the distribution from `tensors`; the layer's, and free of any tensor.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class TensorDistribution(tfd.Distribution):
         self.raw_parameters = raw_parameters
         # Behind a function, since a `tf.Module` would track the layer.
         self._get_layer = lambda: layer
-        self.rebuild_fn = rebuild
+        self.factory = rebuild
         self._convert = convert_to_tensor
         self._next_key = next_key
         self._value: tf.Tensor | None = None
@@ -106,17 +106,12 @@ class TensorDistribution(tfd.Distribution):
                 "`rebuild` must be asked of a distribution made by a layer from raw "
                 f"parameters; received {self.tensor_distribution!r}."
             )
-        return self.rebuild_fn(raw_parameters)
+        return self.factory(raw_parameters)
 
     @property
     def tensors(self) -> tf.Tensor:
         """What the distribution is made from, `[*batch, params_size]`; see `factory`."""
         return self.raw_parameters
-
-    @property
-    def factory(self) -> Callable[[tf.Tensor], "TensorDistribution"]:
-        """Makes the distribution from `tensors`: the layer's, and free of any tensor."""
-        return self._rebuild
 
     def rows(self, index: Any) -> "TensorDistribution":
         """The distribution of some rows of the batch: of raw parameters taken from it.
