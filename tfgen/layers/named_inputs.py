@@ -86,6 +86,8 @@ class NamedInputs:
             return self.network(x, training=training)
         taken = self.names(variables)
         values = {name: variables[variable] for name, variable in taken.items()}
+        if not values:
+            return self.network()
         if not self.specs:
             first, *names = values
             rest = {name: values[name] for name in names}
@@ -152,7 +154,9 @@ def _call_arguments(network: Any, variables: list[str]) -> list[str]:
     return [
         argument.name
         for position, argument in enumerate(arguments)
-        if not position or argument.name in variables or argument.default is argument.empty
+        if argument.name in variables
+        or argument.default is argument.empty
+        or (not position and variables)
     ]
 
 
