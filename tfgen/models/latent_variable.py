@@ -23,7 +23,8 @@ from tfgen.models.parts import (
     Parts,
     Structure,
     check_distribution,
-    check_parts,
+    check_network,
+    check_prior,
     standard_normal,
 )
 from tfgen.models.refine import check_steps, refine_rows
@@ -56,7 +57,9 @@ class LatentVariableModel(GenerativeModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_parts(encoder, decoder, prior)
+        check_network(encoder, "encoder")
+        check_network(decoder, "decoder")
+        check_prior(prior)
         self.encoder = encoder
         self.decoder = decoder
         self._given_prior = prior
