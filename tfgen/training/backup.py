@@ -43,7 +43,7 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     Arrays (up to 1 GiB) go on at once. The batches of a `tf.data.Dataset` that were seen
     are read again, without training, so its order must be the same in every process:
-    `shuffle(n, seed=0)`.
+    `shuffle(n, seed=0)`, after the same `keras.utils.set_random_seed`, if any.
 
     Args:
         directory: of the checkpoints; one for each run, and for each worker.
