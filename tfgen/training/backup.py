@@ -72,7 +72,7 @@ class BackupAndRestore(keras.callbacks.Callback):
     >>> vae = tfgen.models.VAE(encoder, decoder)
     >>> vae.compile("adam", "elbo", run_eagerly=True)
     >>> with tempfile.TemporaryDirectory() as directory:
-    ...     backup = BackupAndRestore(directory, delete_checkpoint=False)
+    ...     backup = tfgen.callbacks.BackupAndRestore(directory, delete_checkpoint=False)
     ...     fit = {"callbacks": [backup], "verbose": 0}
     ...     _ = vae.fit(np.zeros([8, 4]), epochs=2, **fit)
     ...     history = vae.fit(np.zeros([8, 4]), epochs=3, **fit)  # goes on
