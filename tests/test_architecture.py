@@ -14,8 +14,8 @@ import tfgen
 
 PACKAGE = pathlib.Path(tfgen.__file__).parent
 
-# A package imports packages of lower rank and itself. What stands at the top level and is no
-# package (datasets, plots, callbacks) may use every package and is used by none.
+# A package imports packages of lower rank and itself. What stands at the top level and is
+# none (datasets, plots, callbacks) may use every package and is used by none.
 RANKS = {
     "version": 0,
     "random": 1,
