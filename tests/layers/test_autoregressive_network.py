@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 import tfgen
 
@@ -170,3 +171,19 @@ def test_half_precision_is_followed():
 def test_bad_arguments_are_named(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_a_size_of_a_second_input_without_a_second_input_is_an_error():
+    with pytest.raises(ValueError, match="received 4 with conditional=False"):
+        Network(2, event_shape=D, conditional_event_shape=4)
+
+
+def test_the_variables_of_a_flow_of_tfp_are_those_of_the_network():
+    made = network(hidden_units=[8])
+    flow = tfp.bijectors.MaskedAutoregressiveFlow(made)
+    base = tfp.distributions.Sample(tfp.distributions.Normal(0.0, 1.0), [D])
+    with tf.GradientTape() as tape:
+        log_prob = tfp.distributions.TransformedDistribution(base, flow).log_prob(X)
+    gradients = tape.gradient(log_prob, made.trainable_variables)
+    assert len(gradients) == 4
+    assert all(np.any(gradient != 0) for gradient in gradients)

@@ -28,6 +28,128 @@ def test_a_registered_conversion_is_saved_by_its_name(tmp_path):
     assert again.output_shape == (2, None, 2)
 
 
+@pytest.mark.parametrize(
+    ("function", "by_hand"),
+    [
+        (tfd.Bernoulli.logits, lambda logits: logits),
+        ("logits", lambda logits: logits),
+        ("stddev", lambda logits: np.exp(logits / 2) / (1 + np.exp(logits))),
+        (
+            tfd.Distribution.variance,
+            lambda logits: np.exp(logits) / (1 + np.exp(logits)) ** 2,
+        ),
+    ],
+    ids=["property", "its name", "a moment's name", "a moment"],
+)
+def test_properties_and_moments_of_tfp_are_conversions(function, by_hand, tmp_path):
+    model = keras.Sequential(
+        [keras.layers.Input([6]), tfl.IndependentBernoulli([2, 3], function)]
+    )
+    x = np.random.default_rng(0).normal(size=[4, 6]).astype("float32")
+    assert model.output_shape == (None, 2, 3)
+    expected = by_hand(x).reshape([4, 2, 3])
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-5)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_allclose(again.predict(x, verbose=0), expected, rtol=1e-5)
+
+
+def test_a_property_that_the_family_does_not_have_is_named():
+    layer = tfl.IndependentNormal(2, tfd.Bernoulli.logits)
+    with pytest.raises(ValueError, match=r"must name what the distribution has.*'logits'"):
+        layer(tf.zeros([1, 4])).value()
+
+
+# Subclassed models and layers, whose output Keras finds by a trial call.
+
+
+class Encoder(keras.Model):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = keras.layers.Dense(4)
+        self.last = tfl.MultivariateNormalDiag(2, activity_regularizer="l2")
+        self.head = keras.layers.Dense(3)
+
+    def call(self, inputs):
+        q = self.last(self.dense(inputs))
+        assert q.log_prob(self.head(q)[..., :2]).shape == q.batch_shape
+        return q
+
+
+class EncoderLayer(keras.layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(4)
+        self.last = tfl.MultivariateNormalDiag(2, lambda q: q.sample(5))
+
+    def build(self, input_shape):
+        self.dense.build(input_shape)
+
+    def call(self, inputs):
+        return self.last(self.dense(inputs))
+
+
+def test_a_subclassed_model_that_ends_in_a_distribution_is_called_symbolically():
+    encoder = Encoder()
+    output = encoder(keras.Input([3]))
+    assert output.shape == (None, 2)
+    assert isinstance(encoder(tf.ones([5, 3])), tfl.TensorDistribution)
+    assert len(encoder.losses) == 1
+    assert EncoderLayer()(keras.Input([3])).shape == (5, None, 2)
+
+
+@pytest.mark.parametrize("first", [[keras.layers.Input([3])], []], ids=["built", "later"])
+def test_a_subclassed_model_stands_in_a_sequential_and_is_fitted(first):
+    encoder = Encoder()
+    model = keras.Sequential([*first, encoder, keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    x = np.random.default_rng(0).normal(size=[8, 3]).astype("float32")
+    assert np.isfinite(model.fit(x, x[:, :1], verbose=0).history["loss"]).all()
+    assert model.predict(x, verbose=0).shape == (8, 1)
+    last = keras.Sequential([*first, encoder])
+    last.compile("adam", tfgen.losses.NegativeLogLikelihood())
+    before = encoder.dense.kernel.numpy()
+    last.fit(x, x[:, :2], verbose=0)
+    assert np.any(encoder.dense.kernel.numpy() != before)
+    assert isinstance(last(x), tfl.TensorDistribution)
+
+
+def test_a_model_around_a_vae_gets_its_mean_and_its_gradient(tmp_path):
+    encoder = keras.Sequential(
+        [keras.layers.Input([6]), keras.layers.Dense(4), tfl.MultivariateNormalDiag(2)]
+    )
+    decoder = keras.Sequential(
+        [keras.layers.Input([2]), keras.layers.Dense(6), tfl.IndependentBernoulli(6)]
+    )
+    vae = tfgen.models.VAE(encoder, decoder)
+    inputs = keras.Input([6])
+    model = keras.Model(inputs, tfl.ConvertToTensor("mean")(vae(inputs)))
+    x = tf.constant(np.random.default_rng(0).uniform(size=[5, 6]), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        mean = model(x)
+    assert model.output_shape == (None, 6)
+    assert np.all((mean > 0) & (mean < 1) & (mean != np.round(mean)))
+    assert np.all(tape.gradient(mean, x) != 0)
+    q = decoder(tf.zeros([1, 2]))
+    np.testing.assert_array_equal(tfl.ConvertToTensor("stddev")(q), q.stddev())
+    config = tfl.ConvertToTensor("mode").get_config()
+    assert tfl.ConvertToTensor.from_config(config).convert_to_tensor_fn == "mode"
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: tfl.ConvertToTensor("logits"), ValueError, "must name a tensor of the"),
+        (lambda: tfl.ConvertToTensor(3), TypeError, "`convert_to_tensor_fn` must be one"),
+        (lambda: tfl.ConvertToTensor()(tf.ones([2])), TypeError, "`inputs` of `ConvertToT"),
+    ],
+)
+def test_what_has_no_mean_is_told_apart(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
 def test_a_lambda_works_until_it_is_saved_and_then_says_what_to_do(tmp_path):
     model = keras.Sequential(
         [keras.layers.Input([4]), tfl.MultivariateNormalDiag(2, lambda q: 2 * q.mean())]
@@ -94,9 +216,7 @@ def test_a_size_that_is_computed_later_is_refused():
     def size(value):
         return tfl.MultivariateNormalDiag.params_size(value)
 
-    with pytest.raises(
-        TypeError, match="`event_size` must be known when the layer is made"
-    ):
+    with pytest.raises(TypeError, match="`event_size` must be known when"):
         size(tf.constant(3))
 
 

@@ -75,6 +75,32 @@ def test_by_default_the_test_points_are_what_the_layer_passes_on(make):
     np.testing.assert_allclose(float(layer.losses[0]), expected, rtol=1e-5)
 
 
+@both
+@pytest.mark.parametrize(
+    "weight", [keras.Variable(0.0, trainable=False), tf.Variable(0.0)], ids=["keras", "tf"]
+)
+def test_a_callback_anneals_a_weight_that_is_a_variable(make, weight):
+    layer = make(use_exact_kl=True, weight=weight)
+    model = keras.Sequential([keras.layers.Input([2 * D]), layer])
+    assert weight not in model.trainable_variables
+    model.compile(loss=tfgen.losses.NegativeLogLikelihood())
+    y = np.zeros([6, D], "float32")
+    likelihood = -np.mean(tfl.MultivariateNormalDiag(D)(PARAMS).log_prob(y))
+    for value in (0.0, 0.25, 1.0):
+        weight.assign(value)
+        expected = likelihood + value * closed_form(PARAMS).mean()
+        np.testing.assert_allclose(
+            model.evaluate(PARAMS, y, verbose=0), expected, rtol=1e-5
+        )
+
+
+def test_a_tensor_may_be_the_weight_and_a_file_holds_its_value():
+    regularizer = tfl.KLDivergenceRegularizer(PRIOR, True, weight=tf.constant(0.25))
+    q = tfl.MultivariateNormalDiag(D)(PARAMS)
+    np.testing.assert_allclose(regularizer(q), 0.25 * closed_form(PARAMS).sum(), rtol=1e-5)
+    assert regularizer.get_config()["weight"] == 0.25
+
+
 def test_a_regularizer_called_by_hand_gives_keras_the_total():
     q = tfl.MultivariateNormalDiag(D)(PARAMS)
     total = tfl.KLDivergenceRegularizer(PRIOR, use_exact_kl=True)(q)
@@ -208,7 +234,12 @@ def test_the_config_holds_the_prior(prior, kind):
         (
             lambda: tfl.KLDivergenceRegularizer(PRIOR, weight="1"),
             TypeError,
-            "`weight` must be a number",
+            "`weight` must be a number, a scalar variable",
+        ),
+        (
+            lambda: tfl.KLDivergenceAddLoss(PRIOR, weight=tf.ones([2])),
+            TypeError,
+            "`weight` must be a number, a scalar variable",
         ),
         (
             lambda: tfl.KLDivergenceRegularizer(PRIOR, test_points_fn="median"),

@@ -14,6 +14,8 @@
 | `IndependentNormal` | N(mu, sigma^2) a dimension | 2 D |
 | `IndependentPoisson` | counts, Poisson(rate) a dimension | D |
 | `OneHotCategorical` | one of D categories | D |
+| `RelaxedBernoulli` | in (0, 1), near 0 and 1 at a low temperature | D |
+| `RelaxedOneHotCategorical` | on the simplex, near its corners | D |
 | `CategoricalMixtureOfOneHotCategorical` | K mixed one-hot categoricals | K (1 + D) |
 | `MixtureSameFamily` | K components of one layer of P parameters | K (1 + P) |
 | `MixtureNormal`, `MixtureLogistic` | K of independent dimensions | K (1 + 2 D) |
@@ -34,6 +36,7 @@
 |---|---|
 | `KLDivergenceRegularizer`, `KLDivergenceAddLoss` | add a KL divergence to the loss |
 | `AutoregressiveNetwork` | the masked network of a flow |
+| `ConvertToTensor` | the mean, or another tensor, of a model's distribution |
 | `VariableLayer` | a variable, whatever the input |
 """
 
@@ -49,6 +52,7 @@ from tfgen.layers.categorical import (
     OneHotCategorical,
 )
 from tfgen.layers.central_value import central_value, is_discrete
+from tfgen.layers.convert_to_tensor import ConvertToTensor
 from tfgen.layers.discretized_logistic import DiscretizedLogistic
 from tfgen.layers.distribution_lambda import DistributionLambda
 from tfgen.layers.factored_distribution import FactoredDistribution
@@ -72,6 +76,7 @@ from tfgen.layers.multivariate_normal import (
 )
 from tfgen.layers.named_inputs import NamedInputs
 from tfgen.layers.priors import FlowPrior, MixturePrior
+from tfgen.layers.relaxed import RelaxedBernoulli, RelaxedOneHotCategorical
 from tfgen.layers.sampling import (
     Noise,
     is_keyed_by_row,
@@ -88,6 +93,7 @@ __all__ = [
     "AutoregressiveNetwork",
     "AutoregressiveTransform",
     "CategoricalMixtureOfOneHotCategorical",
+    "ConvertToTensor",
     "DiscretizedLogistic",
     "DistributionLambda",
     "DistributionLayer",
@@ -114,6 +120,8 @@ __all__ = [
     "NamedInputs",
     "Noise",
     "OneHotCategorical",
+    "RelaxedBernoulli",
+    "RelaxedOneHotCategorical",
     "TensorDistribution",
     "VampPrior",
     "VariableLayer",

@@ -47,6 +47,10 @@ class AutoregressiveNetwork(keras.layers.Layer):
         seed: of random orders and degrees; a fresh one unless given.
         **kwargs: `keras.layers.Layer`'s.
 
+    `tfb.MaskedAutoregressiveFlow` and a `tfd.TransformedDistribution` take the network
+    (with `params=2`), but do not list its variables, since TFP lists `tf.Variable`s only:
+    train `made.trainable_variables`, or put the network into `AutoregressiveTransform`.
+
     Call arguments:
         inputs: x, `[*batch, D]`.
         conditional_input: `[*batch, conditional_event_shape]`.
@@ -57,7 +61,8 @@ class AutoregressiveNetwork(keras.layers.Layer):
     Raises:
         TypeError: if a size is no integer.
         ValueError: if one is below 1, if a name is unknown, if `event_shape` is not one
-            number, or if `conditional` goes without `conditional_event_shape`.
+            number, or if one of `conditional` and `conditional_event_shape` goes without
+            the other.
 
     >>> made = AutoregressiveNetwork(params=2, event_shape=3, hidden_units=[10])
     >>> made(tf.zeros([5, 3])).shape.as_list()
@@ -95,10 +100,11 @@ class AutoregressiveNetwork(keras.layers.Layer):
         self.conditional_size = _one_size(
             conditional_event_shape, "conditional_event_shape"
         )
-        if self.conditional and self.conditional_size is None:
+        if self.conditional != (self.conditional_size is not None):
             raise ValueError(
-                "`conditional_event_shape` must be given where `conditional` is true; "
-                "received None. Pass the size of the second input."
+                "`conditional_event_shape` must be given exactly where `conditional` is "
+                f"true; received {conditional_event_shape} with conditional={conditional}. "
+                "Pass both for a network of two inputs, and neither for one."
             )
         _check_name(
             conditional_input_layers,

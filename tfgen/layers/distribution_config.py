@@ -7,7 +7,13 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfgen.layers.bernoulli import Bernoulli
 from tfgen.layers.conversion import function_config
+from tfgen.layers.discretized_logistic import DiscretizedLogistic
+from tfgen.layers.multivariate_normal_tril import FastMultivariateNormalTriL
+from tfgen.layers.normal import Normal
+from tfgen.layers.sampling import unwrap
+from tfgen.layers.undocumented import class_of_any_parts, parameters_of
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -19,7 +25,14 @@ __all__ = [
     "serialize_prior",
 ]
 
-_MODULES = {"tfd": tfd, "tfb": tfb}
+# Where a config's classes are looked up; tfgen's own under a label of their own, since
+# some have the names of TFP's.
+_CLASSES = {
+    "tfd": vars(tfd),
+    "tfb": vars(tfb),
+    "tfgen": {cls.__name__: cls for cls in (Bernoulli, DiscretizedLogistic, Normal)},
+}
+_BASES = (tfd.Distribution, tfb.Bijector)
 _PLAIN = (type(None), bool, int, float, str)
 
 
@@ -39,7 +52,7 @@ def serialize_distribution(distribution: tfd.Distribution) -> dict[str, Any]:
     >>> serialize_distribution(tfd.Normal(0.0, 1.0))["tfd"]
     'Normal'
     """
-    return _serialize(distribution, "distribution")
+    return _serialize(unwrap(distribution), "distribution")
 
 
 def deserialize_distribution(config: dict[str, Any]) -> tfd.Distribution:
@@ -103,21 +116,35 @@ def _serialize(value: Any, name: str) -> Any:
             "dtype": str(array.dtype),
             "shape": list(array.shape),
         }
-    for label, module in _MODULES.items():
-        cls = type(value)
-        if getattr(module, cls.__name__.lstrip("_"), None) is not None and isinstance(
-            value, tfd.Distribution | tfb.Bijector
-        ):
-            parameters = {
-                key: _serialize(item, f"{name}.{key}")
-                for key, item in value.parameters.items()
-                if not key.startswith("_")
-            }
-            return {label: cls.__name__.lstrip("_"), "parameters": parameters}
+    found = _label_and_name(type(value))
+    if found is not None:
+        label, public = found
+        parameters = {
+            key: _serialize(item, f"{name}.{key}")
+            for key, item in parameters_of(value).items()
+        }
+        return {label: public, "parameters": parameters}
     raise ValueError(
         f"`{name}` must be made of numbers, arrays and classes of TFP to be saved; "
         f"received {value!r}. Use a layer with `get_config` instead."
     )
+
+
+def _label_and_name(cls: type) -> tuple[str, str] | None:
+    """Where `cls` is found, and its name there; `None` for a class of another module.
+
+    By the class itself: one of the user's may have the name of one of TFP's.
+    """
+    if cls is FastMultivariateNormalTriL:
+        return "tfd", "MultivariateNormalTriL"
+    public = cls.__name__.lstrip("_")
+    for label, classes in _CLASSES.items():
+        found = classes.get(public)
+        if isinstance(found, type) and issubclass(found, _BASES):
+            base = class_of_any_parts(found)
+            if cls is found or (cls is base and cls.__name__ == f"_{public}"):
+                return label, public
+    return None
 
 
 def _deserialize(config: Any) -> Any:
@@ -129,11 +156,10 @@ def _deserialize(config: Any) -> Any:
         return np.array(config["array"], config["dtype"]).reshape(config["shape"])
     if set(config) == {"dtype"}:
         return tf.as_dtype(config["dtype"])
-    for label, module in _MODULES.items():
+    for label, classes in _CLASSES.items():
         if label in config:
-            cls = getattr(module, config[label], None)
-            base = {"tfd": tfd.Distribution, "tfb": tfb.Bijector}[label]
-            if not (isinstance(cls, type) and issubclass(cls, base)):
+            cls = classes.get(config[label])
+            if not (isinstance(cls, type) and issubclass(cls, _BASES)):
                 raise ValueError(
                     f"`config` must name a class of TFP; received {config[label]!r}, which "
                     f"`{label}` does not have. Was it written by a newer TFP?"

@@ -1,6 +1,6 @@
 """Any function from tensors to a distribution, as a layer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -9,7 +9,9 @@ import tensorflow_probability as tfp
 
 from tfgen.layers.base import DistributionLayer, register
 from tfgen.layers.conversion import function_config
+from tfgen.layers.sampling import unwrap
 from tfgen.layers.tensor_distribution import TensorDistribution
+from tfgen.layers.undocumented import entry_layer
 
 tfd = tfp.distributions
 
@@ -40,8 +42,9 @@ class DistributionLambda(DistributionLayer):
     Raises:
         TypeError: if `make_distribution_fn` is neither a function nor a class of `tfd`,
             or when it returns no distribution.
-        ValueError: if it is a name that `tfd` does not have, or, when the layer is
-            saved, if it is a function that is not registered.
+        ValueError: if it is a name that `tfd` does not have; when the layer is called,
+            if the function uses a trainable variable that nothing trains; or, when the
+            layer is saved, if it is a function that is not registered.
 
     >>> layer = DistributionLambda(lambda t: tfd.Normal(t[..., 0], tf.exp(t[..., 1])))
     >>> layer(tf.zeros([3, 2])).stddev().numpy()
@@ -64,6 +67,32 @@ class DistributionLambda(DistributionLayer):
 
     def build(self, input_shape: Any) -> None:
         """Nothing: the layer has no weights, and any inputs are the function's to check."""
+
+    def call(self, inputs: Any) -> TensorDistribution:
+        """The distribution that the function makes of `inputs`."""
+        with tf.GradientTape() as tape:
+            distribution = self.distribution(inputs)
+        used = (*tape.watched_variables(), *unwrap(distribution).trainable_variables)
+        self._check_trained(used)
+        return self._regularized(distribution)
+
+    def _check_trained(self, used: Sequence[tf.Variable]) -> None:
+        """Raises a ValueError if the function uses a variable that no layer has."""
+        if not used:
+            return
+        with tf.GradientTape() as tape:
+            for variable in (*self.variables, *entry_layer(self).variables):
+                tf.convert_to_tensor(variable)
+        known = {variable.ref() for variable in tape.watched_variables()}
+        unknown = [variable.name for variable in used if variable.ref() not in known]
+        if unknown:
+            raise ValueError(
+                "`make_distribution_fn` must use variables that belong to a layer; "
+                f"received {self.make_distribution_fn!r}, which uses {unknown[0]!r}, which "
+                "`fit` would not train. Give it to the layer before its first call, by "
+                "`layer.s = layer.add_weight(...)` or `layer.net = keras.layers.Dense(2)`, "
+                "and use `layer.s` or `layer.net` in the function."
+            )
 
     def distribution(self, params: Any) -> TensorDistribution:
         """The distribution that the function makes of `params`."""
@@ -133,11 +162,13 @@ def _canonical_function(function: Any) -> type | Callable:
             )
         return found
     if isinstance(function, type):
-        if issubclass(function, tfd.Distribution) and hasattr(tfd, function.__name__):
+        # A class of the user's own may have the name of one of TFP's.
+        if function in vars(tfd).values():
             return function
     elif callable(function):
         return function
     raise TypeError(
         "`make_distribution_fn` must be a function that returns a distribution, or a class "
-        f"of `tfp.distributions`; received {function!r}."
+        f"of `tfp.distributions`; received {function!r}. Wrap a class of your own in a "
+        "function."
     )

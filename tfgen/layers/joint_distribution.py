@@ -147,7 +147,7 @@ class JointDistribution(keras.layers.Layer):
     def names(self, variables: Any) -> dict[str, str]:
         """The variables that the factors take, without latents; see `NamedInputs.names`."""
         variables = [name for name in variables if name not in self.factors]
-        taken = {}
+        taken: dict[str, str] = {}
         for name, inputs in self.inputs_of.items():
             if inputs is not None:
                 found = inputs.names([*variables, *self.before(name)])

@@ -36,11 +36,14 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
             is averaged over all test points of an example, whatever their shape.
         test_points_fn: draws test points from a: `"sample"`, a function, or `None` for
             the tensor that a converts to.
-        weight: a factor; 1 unless given.
+        weight: a factor; 1 unless given. A variable, such as
+            `keras.Variable(0.0, trainable=False)`, is read at every step, so that a
+            callback can raise it from 0 to 1; a file holds its value at the time.
 
     Raises:
         TypeError: if `distribution_b` is of another kind or holds `tf.Variable`s, which no
-            Keras optimizer would update, or if `weight` is no number.
+            Keras optimizer would update, or if `weight` is no number, scalar variable or
+            scalar tensor.
 
     >>> prior = tfd.MultivariateNormalDiag(tf.zeros([2]))
     >>> regularizer = KLDivergenceRegularizer(prior, use_exact_kl=True)
@@ -54,7 +57,7 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
         use_exact_kl: bool = False,
         test_points_reduce_axis: Any = (),
         test_points_fn: str | Callable | None = None,
-        weight: float | None = None,
+        weight: Any = None,
     ) -> None:
         if not (isinstance(distribution_b, tfd.Distribution) or callable(distribution_b)):
             raise TypeError(
@@ -70,8 +73,7 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
                 "optimizer would update. Use a prior layer, such as "
                 "`tfgen.layers.MixturePrior`, or a distribution of constants."
             )
-        if weight is not None and not isinstance(weight, numbers.Real):
-            raise TypeError(f"`weight` must be a number; received {weight!r}.")
+        _check_weight(weight)
         self.distribution_b = distribution_b
         self.use_exact_kl = bool(use_exact_kl)
         self.test_points_reduce_axis = test_points_reduce_axis
@@ -102,7 +104,9 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
         mean = tf.reduce_mean(self._kl(distribution))
         count = tf.reduce_prod(distribution.batch_shape_tensor())
         total = mean * tf.cast(count, mean.dtype)
-        return total if self.weight is None else self.weight * total
+        if self.weight is None:
+            return total
+        return tf.cast(tf.convert_to_tensor(self.weight), total.dtype) * total
 
     def _kl(self, distribution: tfd.Distribution) -> tf.Tensor:
         other = self.distribution_b
@@ -126,15 +130,13 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
             "use_exact_kl": self.use_exact_kl,
             "test_points_reduce_axis": self.test_points_reduce_axis,
             "test_points_fn": points and conversion_config(points, "test_points_fn"),
-            "weight": self.weight,
+            "weight": None if self.weight is None else float(self.weight),
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "KLDivergenceRegularizer":
         """The regularizer that `get_config` described."""
-        other = deserialize_prior(config["distribution_b"])
-        points = keras.saving.deserialize_keras_object(config["test_points_fn"])
-        return cls(**{**config, "distribution_b": other, "test_points_fn": points})
+        return cls(**_arguments_of(config))
 
 
 @register
@@ -171,7 +173,7 @@ class KLDivergenceAddLoss(keras.layers.Layer):
         use_exact_kl: bool = False,
         test_points_reduce_axis: Any = None,
         test_points_fn: str | Callable | None = None,
-        weight: float | None = None,
+        weight: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(autocast=False, **kwargs)
@@ -202,6 +204,22 @@ class KLDivergenceAddLoss(keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "KLDivergenceAddLoss":
         """The layer that `get_config` described."""
-        other = deserialize_prior(config["distribution_b"])
-        points = keras.saving.deserialize_keras_object(config["test_points_fn"])
-        return cls(**{**config, "distribution_b": other, "test_points_fn": points})
+        return cls(**_arguments_of(config))
+
+
+def _check_weight(weight: Any) -> None:
+    is_number = isinstance(weight, numbers.Real)
+    is_scalar = tf.is_tensor(weight) or isinstance(weight, keras.Variable | tf.Variable)
+    if weight is None or is_number or (is_scalar and not tuple(weight.shape)):
+        return
+    raise TypeError(
+        "`weight` must be a number, a scalar variable or a scalar tensor; received "
+        f"{weight!r}. Pass `keras.Variable(0.0, trainable=False)` to change it in training."
+    )
+
+
+def _arguments_of(config: dict[str, Any]) -> dict[str, Any]:
+    """The constructor's arguments that `get_config` described."""
+    other = deserialize_prior(config["distribution_b"])
+    points = keras.saving.deserialize_keras_object(config["test_points_fn"])
+    return {**config, "distribution_b": other, "test_points_fn": points}

@@ -86,9 +86,11 @@ class NamedInputs:
             return self.network(x, training=training)
         taken = self.names(variables)
         values = {name: variables[variable] for name, variable in taken.items()}
+        if not values:  # a prior that is called without arguments
+            return self.network()
         if not self.specs:
-            first, *rest = values
-            rest = {name: values[name] for name in rest}
+            first, *names = values
+            rest = {name: values[name] for name in names}
             return self.network(values[first], training=training, **rest)
         if len(values) == 1:
             (value,) = values.values()
@@ -142,7 +144,7 @@ def _default(variables: list[str]) -> str | None:
 
 
 def _call_arguments(network: Any, variables: list[str]) -> list[str]:
-    """The first argument of `call`, and others that are named after variables."""
+    """The arguments of `call` that are required, or are named after variables."""
     arguments = [
         argument
         for argument in inspect.signature(network.call).parameters.values()
@@ -151,8 +153,8 @@ def _call_arguments(network: Any, variables: list[str]) -> list[str]:
     ]
     return [
         argument.name
-        for position, argument in enumerate(arguments)
-        if not position or argument.name in variables or argument.default is argument.empty
+        for argument in arguments
+        if argument.name in variables or argument.default is argument.empty
     ]
 
 

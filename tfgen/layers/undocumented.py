@@ -5,6 +5,7 @@ Each function names the version in which its behaviour was seen;
 behaves differently.
 """
 
+import inspect
 from typing import Any
 
 import keras
@@ -108,10 +109,13 @@ def parameters_of(distribution: Any) -> dict[str, Any]:
     """The arguments that a distribution or bijector of TFP was made with.
 
     `parameters` is public; that its keys are the constructor's arguments, apart from some
-    that start with an underscore, is not said. Seen in TFP 0.25.
+    that start with an underscore, is not said. Seen in TFP 0.25. Functions that are a
+    default, such as `kwargs_split_fn` of `tfd.TransformedDistribution`, are left out.
     """
+    signature = inspect.signature(type(distribution).__init__).parameters
     return {
         name: value
         for name, value in distribution.parameters.items()
         if not name.startswith("_")
+        and not (inspect.isfunction(value) and value is signature[name].default)
     }

@@ -93,7 +93,7 @@ class MeanFieldVAE(VAE):
         **kwargs: Any,
     ) -> None:
         num_examples = checks.positive_integer(num_examples, "num_examples")
-        parts.check_parts(decoder, decoder, prior)
+        parts.check_network(decoder, "decoder")
         if posterior is None:
             posterior = MultivariateNormalDiag(_latent_size(decoder))
         if not isinstance(posterior, DistributionLayer):
@@ -220,13 +220,11 @@ class MeanFieldVAE(VAE):
                 f"received {call.validation_split}. Judge new examples by "
                 "`model.refine(x, steps)`."
             )
-        call.x = self._checked(call.x)
-        call.validation_data = self._checked(call.validation_data)
+        call.x = self._with_checks(call.x)
+        call.validation_data = self._with_checks(call.validation_data)
         super().prepare_fit(call)
 
-    def evaluate(  # type: ignore[override]  # takes indices
-        self, index: Any = None, x: Any = None, *args: Any, **kwargs: Any
-    ) -> Any:
+    def evaluate(self, index: Any = None, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """The bound at the rows of fitted examples; as `VAE.evaluate`."""
         if index is None:  # Keras's `fit` validates by `evaluate(x=..., y=...)`
             index, x = x, kwargs.pop("y", None)
@@ -234,10 +232,10 @@ class MeanFieldVAE(VAE):
 
     def prepare_evaluate(self, call: EvaluateCall) -> None:
         """Checks indices and examples; as `VAE.prepare_evaluate`."""
-        call.x = self._checked(call.x)
+        call.x = self._with_checks(call.x)
         super().prepare_evaluate(call)
 
-    def _checked(self, data: Any) -> Any:
+    def _with_checks(self, data: Any) -> Any:
         """A `tf.data.Dataset` whose indices are checked as they come."""
         if not isinstance(data, tf.data.Dataset):
             return data
@@ -437,10 +435,8 @@ class MeanFieldVAE(VAE):
         return super()._to_given(given)
 
     def _prepare(self, x: Any, y: Any = None, posterior: Any = None) -> Any:
-        if posterior is not None:
-            return super()._prepare({}, x if y is None else y, posterior)
-        if y is not None:
-            return super()._prepare(x, y)
+        if y is not None or posterior is not None:
+            return super()._prepare(x, y, posterior)
         raise ValueError(
             "`y` must be the examples themselves, as `index` is only their numbers; "
             "received None. Call `log_prob(index, y=x)`; for new examples, "

@@ -201,7 +201,7 @@ def _factor_of(encoder: Any, posterior: Any, name: str, given: Any) -> tuple[Any
 
 
 def _attach(prior: Any, encoder: Any, posterior: Any, given: Mapping[str, Any]) -> None:
-    x = given.get("x")
+    x: Any = given.get("x")
     if tf.is_tensor(x) and x.dtype.is_integer:
         prior.attach(posterior.layer, (None, posterior.raw_parameters.shape[-1]))
     else:
