@@ -1,6 +1,6 @@
 """A chain z2 -> z1 -> x of Gaussians, whose log p(x) and posteriors are known.
 
-    z2 ~ N(0, I), z1|z2 ~ N(A z2 + a, r^2 I), x|z1 ~ N(W z1 + b, s^2 I).
+z2 ~ N(0, I), z1|z2 ~ N(A z2 + a, r^2 I), x|z1 ~ N(W z1 + b, s^2 I).
 """
 
 import numpy as np

@@ -57,7 +57,9 @@ def test_bounds_rise_to_the_exact_log_px_given_c(off):
             error = (truth - bound).std() / np.sqrt(len(truth))
             assert abs(below[0] - gap(SHIFT, STRETCH)) < 4 * error
     assert below[0] > 2 * below[1] > 4 * below[2]
-    np.testing.assert_allclose(off.log_prob(FEW, 20_000, seed=0), MODEL.log_prob(FEW), atol=0.02)
+    np.testing.assert_allclose(
+        off.log_prob(FEW, 20_000, seed=0), MODEL.log_prob(FEW), atol=0.02
+    )
 
 
 @pytest.mark.parametrize("kl", ["analytic", "monte_carlo"])
