@@ -3,6 +3,7 @@
 z2 ~ N(0, I), z1|z2 ~ N(A z2 + a, r^2 I), x|z1 ~ N(W z1 + b, s^2 I).
 """
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -55,9 +56,8 @@ class GaussianChain:
 
     def prior(self):
         z1 = self.joint.conditional("z1", "z2").network(MultivariateNormalDiag)
-        return JointDistribution(
-            {"z2": tfd.MultivariateNormalDiag(tf.zeros([self.size2])), "z1": z1}
-        )
+        zeros = tf.zeros([self.size2], keras.config.dtype_policy().variable_dtype)
+        return JointDistribution({"z2": tfd.MultivariateNormalDiag(zeros), "z1": z1})
 
     def decoder(self):
         return self.joint.conditional("x", "z1").network(IndependentNormal)
