@@ -1,6 +1,5 @@
 """Models of several latents where the exact answer is known."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,7 +8,7 @@ import tensorflow_probability as tfp
 import tfgen
 from tests.gaussian_chain import ORDERS, GaussianChain
 from tfgen import random
-from tfgen.layers import IndependentNormal, MultivariateNormalDiag
+from tfgen.layers import MultivariateNormalDiag
 from tfgen.losses import ELBO, IWLB
 
 tfd = tfp.distributions
@@ -133,7 +132,7 @@ def estimates(loss, posterior, prior, parts, repeats=60, batch=1000):
 
             def log_likelihood(z):
                 z1 = tf.reshape(z["z1"], [-1, 1])
-                value = parts["decoder"](z1).log_prob(tf.repeat(ROW, len_of(z1), 0))
+                value = parts["decoder"](z1).log_prob(tf.repeat(ROW, tf.shape(z1)[0], 0))
                 return tf.reshape(value, tf.shape(z["z1"])[:2])
 
             result = loss.evaluate(posterior({"x": x}), prior({}), log_likelihood, keys)
@@ -148,12 +147,8 @@ def estimates(loss, posterior, prior, parts, repeats=60, batch=1000):
         *(run(random.row_keys(0, step, tf.range(batch))) for step in range(repeats)),
         strict=True,
     )
-    stacked = {name: np.stack(g) for name, g in zip(parts, zip(*gradients), strict=True)}
+    stacked = {name: np.stack([g[i] for g in gradients]) for i, name in enumerate(parts)}
     return np.array(bounds), stacked
-
-
-def len_of(tensor):
-    return tf.shape(tensor)[0]
 
 
 ESTIMATORS = [
@@ -172,12 +167,11 @@ def small(request):
     posterior, prior, parts = networks(request.param, **OFF)
     flat = weights_of(parts)
     answers = {k: exact(request.param, flat, k) for k in (1, 3)}
-    return posterior, prior, parts, answers
+    return request.param, posterior, prior, parts, answers
 
 
 def test_the_quadrature_has_converged(small):
-    *_, parts, answers = small
-    order = next(iter(parts)) == "z1" and "chain" or "ladder"
+    order, *_, parts, answers = small
     for num_samples, nodes in ((1, 24), (3, 20)):
         bound, gradient = exact(order, weights_of(parts), num_samples, nodes)
         assert bound == pytest.approx(answers[num_samples][0], abs=2e-3)
@@ -187,7 +181,7 @@ def test_the_quadrature_has_converged(small):
 
 @pytest.mark.parametrize("loss", ESTIMATORS, ids=repr)
 def test_gradients_of_every_factor_are_the_exact_ones_in_the_mean(small, loss):
-    posterior, prior, parts, answers = small
+    _, posterior, prior, parts, answers = small
     bound, gradient = answers[3 if isinstance(loss, IWLB) else 1]
     bounds, found = estimates(loss, posterior, prior, parts)
     root = np.sqrt(len(bounds))
@@ -209,3 +203,125 @@ def test_the_posteriors_gradient_vanishes_at_the_true_posterior(order, loss):
     _, plain = estimates(IWLB(3), *networks(order), repeats=2, batch=64)
     for name in ORDERS[order]:
         assert np.abs(found[name]).max() < 1e-5 < 1e-2 < np.abs(plain[name]).max()
+
+
+# What a model does beside training.
+
+
+@pytest.fixture(scope="module", params=ORDERS)
+def off(request):
+    """The true model with a posterior every factor of which is off."""
+    return CHAIN.vae(request.param, shift=0.3, stretch=1.3)
+
+
+def test_refine_ends_at_the_posterior(off):
+    # A shift and a stretch of each factor are offsets of its raw parameters, so that the
+    # family holds the true posterior, and refined weights are nearly the exact log p(x).
+    few = X[:8]
+    truth = CHAIN.log_prob(few)
+    refined = off.refine(few, 150, learning_rate=0.1, seed=0)
+    weights = off.log_weights(few, 500, seed=1, posterior=refined).numpy()
+    before = off.log_weights(few, 500, seed=1).numpy()
+    gaps = truth - weights.mean(0)
+    assert gaps.max() < 0.05 < 1.0 < (truth - before.mean(0)).min()
+    # An example's offsets are its own: they do not depend on who else is refined.
+    alone = off.refine({"x": few[:1]}, 150, learning_rate=0.1, seed=0)
+    again = off.log_weights(few[:1], 500, seed=1, posterior=alone).numpy()
+    np.testing.assert_allclose(again.mean(0), weights.mean(0)[:1], atol=0.02)
+
+
+def test_samples_have_the_law_of_x(off):
+    x = off.sample(20_000, seed=0).numpy().astype("float64")
+    law = CHAIN.joint.conditional("x")
+    variance = np.diag(law.covariance)
+    assert np.all(np.abs(x.mean(0) - law.offset) < 4 * np.sqrt(variance / len(x)))
+    error = np.sqrt((np.outer(variance, variance) + law.covariance**2) / len(x))
+    assert np.all(np.abs(np.cov(x.T) - law.covariance) < 4 * error)
+
+
+def test_predict_decodes_the_mean_factor_by_factor_and_metrics_compare_with_it():
+    order = "ladder"
+    off = CHAIN.vae(order, shift=0.3, stretch=1.3)
+    known = {"x": X[:9]}
+    for name, given in ORDERS[order].items():
+        law = CHAIN.joint.conditional(name, *given)
+        known[name] = law.mean(*[known[g] for g in given]) + 0.3
+    mean = CHAIN.joint.conditional("x", "z1").mean(known["z1"])
+    for _ in range(2):
+        np.testing.assert_allclose(off.predict(X[:9], verbose=0), mean, atol=1e-5)
+    off.compile(loss="iwlb", metrics=["mse"], jit_compile=False)
+    logs = off.evaluate(X[:9], verbose=0, return_dict=True)
+    assert logs["mse"] == pytest.approx(np.mean((X[:9] - mean) ** 2), rel=1e-5)
+
+
+def test_a_served_model_of_two_latents_gives_what_the_model_gives(tmp_path):
+    off = CHAIN.vae("chain", shift=0.3, stretch=1.3)
+    off.compile(loss="elbo")
+    off(X[:1])
+    signatures = tf.saved_model.load(off.export(tmp_path / "m", num_samples=4)).signatures
+    seed = np.array([4, -7, 2**50], np.int64)
+    mean = off.sample_mean(seed=seed).numpy()
+    answer = signatures["serving_default"](seed=tf.constant(seed))
+    np.testing.assert_allclose(answer["mean"], mean, atol=1e-6)
+    np.testing.assert_allclose(answer["samples"], off.sample(seed=seed), atol=1e-6)
+    rows = [2, 0, 1, 1]
+    joined = signatures["sample"](seed=tf.constant(seed[rows]))
+    np.testing.assert_allclose(joined["mean"], mean[rows], atol=1e-6)
+    answer = signatures["encode"](x=tf.constant(X[:3]))
+    assert set(answer) == {"mean_z1", "mean_z2", "scale_z1", "scale_z2"}
+    law = CHAIN.joint.conditional("z1", "x")
+    np.testing.assert_allclose(answer["mean_z1"], law.mean(X[:3]) + 0.3, atol=1e-5)
+    scale = 1.3 * np.linalg.cholesky(law.covariance)
+    np.testing.assert_allclose(answer["scale_z1"], np.tile(scale, [3, 1, 1]), atol=1e-5)
+    law = CHAIN.joint.conditional("z2", "z1")
+    np.testing.assert_allclose(
+        answer["mean_z2"], law.mean(answer["mean_z1"].numpy()) + 0.3, atol=1e-5
+    )
+    z1 = np.ones([3, 3], "float32")
+    arguments = {name: tf.constant(value) for name, value in {"z1": z1}.items()}
+    if "z2" in signatures["decode"].structured_input_signature[1]:
+        arguments["z2"] = tf.zeros([3, 2])
+    answer = signatures["decode"](**arguments)
+    expected = CHAIN.joint.conditional("x", "z1").mean(z1)
+    np.testing.assert_allclose(answer["mean"], expected, atol=1e-5)
+
+
+def test_a_vamp_prior_stands_on_the_top_latent_of_a_ladder():
+    encoder = CHAIN.posterior("ladder")
+    pseudo = X[:4]
+
+    def prior(top):
+        z1 = CHAIN.joint.conditional("z1", "z2").network(MultivariateNormalDiag)
+        return tfgen.layers.JointDistribution({"z2": top, "z1": z1})
+
+    vamp = tfgen.layers.VampPrior(4, pseudo)
+    vae = tfgen.models.VAE(encoder, CHAIN.decoder(), prior(vamp))
+    plain = CHAIN.vae("ladder")
+    z = {"z2": np.array([[0.3, -0.8]]), "z1": np.array([[0.1, 0.2, -0.4]])}
+    law = CHAIN.joint.conditional("z2", "x")
+    mixed = np.log(
+        np.mean(np.exp(law.log_prob(z["z2"], pseudo)))
+    ) - CHAIN.joint.conditional("z2").log_prob(z["z2"][0])
+    z = {name: value.astype("float32") for name, value in z.items()}
+    moved = vae.prior.log_prob(z) - plain.prior.log_prob(z)
+    np.testing.assert_allclose(np.ravel(moved), mixed, atol=1e-4)
+    vae.compile("adam", "iwlb", jit_compile=False)
+    before = vamp.trainable_variables[0].numpy().copy()
+    assert np.isfinite(vae.fit(X, verbose=0).history["loss"]).all()
+    assert np.any(vamp.trainable_variables[0].numpy() != before)
+
+
+def test_a_vamp_prior_on_a_dependent_latent_is_refused():
+    # q(z2|z1) of the chain is no function of x, of which pseudo-inputs are made.
+    z1 = CHAIN.joint.conditional("z1", "z2").network(MultivariateNormalDiag)
+    prior = tfgen.layers.JointDistribution({"z2": tfgen.layers.VampPrior(4), "z1": z1})
+    with pytest.raises((TypeError, ValueError), match=r"`prior` of 'z2'.*Draw 'z2' first"):
+        tfgen.models.VAE(CHAIN.posterior("chain"), CHAIN.decoder(), prior)(X[:2])
+
+
+def test_active_units_are_counted_for_each_latent():
+    units = tfgen.evaluation.active_units(CHAIN.vae("ladder"), X)
+    for name, found in units.items():
+        means = CHAIN.joint.conditional(name, "x").mean(X)
+        np.testing.assert_allclose(found.variance, means.var(0, ddof=1), rtol=0.1)
+        assert found.num_active == means.shape[1]
