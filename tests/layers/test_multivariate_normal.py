@@ -228,3 +228,16 @@ def test_parameters_of_the_wrong_size_are_told_what_was_needed(make, needs):
     with pytest.raises(ValueError, match=r"received shape \(4, 7\)") as error:
         make()(tf.zeros([4, 7]))
     assert needs in str(error.value)
+
+
+def test_no_use_of_a_distribution_warns(caplog):
+    # TFP warns, in 30 lines, of a class that inherits its parent's parameters.
+    for layer in (
+        tfgen.layers.MultivariateNormalDiag(2),
+        tfgen.layers.MultivariateNormalTriL(2),
+        tfgen.layers.MultivariateNormalScale(2),
+    ):
+        q = layer(tf.zeros([3, layer.params_size(2)])).tensor_distribution
+        assert q[0].sample().shape == [2]
+        assert q.copy().batch_shape == [3]
+    assert not caplog.records

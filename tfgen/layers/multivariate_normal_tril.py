@@ -57,6 +57,11 @@ class FastMultivariateNormalTriL(tfd.MultivariateNormalTriL):
             name=name,
         )
 
+    @classmethod
+    def _parameter_properties(cls, dtype: Any, num_classes: Any = None) -> dict:
+        # Of copies and slices. TFP warns of a class that inherits them.
+        return super()._parameter_properties(dtype, num_classes)
+
     @property
     def scale_tril(self) -> tf.Tensor:
         """L, `[*batch, D, D]`."""

@@ -316,7 +316,14 @@ class MeanFieldVAE(VAE):
             scale = self.optimizer.scale_loss(tf.ones([], rows.dtype))
             upwards = -row_gradient * tf.cast(size, rows.dtype) / scale
             upwards = self.table.sum_over_duplicates(index, upwards)
-            rows, moments = ascend(rows, upwards, moments, self._row_learning_rate())
+            moved = ascend(rows, upwards, moments, self._row_learning_rate())
+            if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
+                # It skips a step whose scaled gradient overflowed; so do the rows.
+                finite = tf.reduce_all(tf.math.is_finite(upwards))
+                moved = tf.nest.map_structure(
+                    lambda new, old: tf.where(finite, new, old), moved, (rows, moments)
+                )
+            rows, moments = moved
         if variables:
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         if moves:
