@@ -82,6 +82,7 @@ from tfgen.layers.sampling import (
     sample_and_log_prob,
     unwrap,
 )
+from tfgen.layers.support import all_values, num_values
 from tfgen.layers.tensor_distribution import TensorDistribution
 from tfgen.layers.vamp_prior import VampPrior
 from tfgen.layers.variable_layer import VariableLayer
@@ -120,9 +121,11 @@ __all__ = [
     "TensorDistribution",
     "VampPrior",
     "VariableLayer",
+    "all_values",
     "central_value",
     "is_discrete",
     "is_keyed_by_row",
+    "num_values",
     "register_draw",
     "sample",
     "sample_and_log_prob",

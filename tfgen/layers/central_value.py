@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 
 from tfgen import random
 from tfgen.layers.factored_distribution import FactoredDistribution
-from tfgen.layers.sampling import sample, unwrap
+from tfgen.layers.sampling import parts_of, sample, unwrap
 
 tfd = tfp.distributions
 
@@ -15,14 +15,19 @@ __all__ = ["central_value", "is_discrete"]
 
 
 def is_discrete(distribution: tfd.Distribution) -> bool:
-    """Whether a distribution is over discrete values.
+    """Whether a distribution is over discrete values; of several latents, all of them.
 
     >>> is_discrete(tfd.Bernoulli(0.0)), is_discrete(tfd.Normal(0.0, 1.0))
     (True, False)
     """
+    if isinstance(distribution, FactoredDistribution):
+        return all(distribution.is_discrete.values())
     distribution = unwrap(distribution)
     if distribution.reparameterization_type == tfd.FULLY_REPARAMETERIZED:
         return False
+    parts = parts_of(distribution)
+    if parts:  # a mixture's bijector is unknown, whatever its components are
+        return all(map(is_discrete, parts))
     return distribution.experimental_default_event_space_bijector() is None
 
 

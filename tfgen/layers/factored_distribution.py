@@ -16,7 +16,7 @@ from tfgen.layers.tensor_distribution import TensorDistribution
 
 tfd = tfp.distributions
 
-__all__ = ["FactoredDistribution"]
+__all__ = ["FactoredDistribution", "factor_key"]
 
 
 class FactoredDistribution(tfd.Distribution):
@@ -87,6 +87,11 @@ class FactoredDistribution(tfd.Distribution):
             return made
         raw = self._raw[name]
         return made.rebuild(made.raw_parameters + raw if template.is_dependent else raw)
+
+    @property
+    def is_discrete(self) -> dict[str, bool]:
+        """Whether each latent's values are discrete, by name."""
+        return {n: t.is_discrete for n, t in self._get_templates().items()}
 
     # What each example's own parameters are.
 
@@ -232,6 +237,11 @@ def _sum(terms: list[tf.Tensor]) -> tf.Tensor:
     return functools.reduce(operator.add, terms)
 
 
+def factor_key(key: tf.Tensor, number: int) -> tf.Tensor:
+    """The rows' keys of one latent, by its number: the first's are the rows' own."""
+    return random.stream(key, random.Stream.FACTOR, number) if number else key
+
+
 @sampling.draw_and_log_prob.register(FactoredDistribution)
 def _(
     distribution: FactoredDistribution, noise: Any
@@ -241,9 +251,7 @@ def _(
     total: Any = 0.0
     for number, name in enumerate(distribution.layer.factors):
         factor = distribution.factor(name, z)
-        key = noise.key
-        if number:
-            key = random.stream(key, random.Stream.FACTOR, number)
+        key = factor_key(noise.key, number)
         z[name], log_prob = sampling.draw_and_log_prob(
             sampling.unwrap(factor), noise._replace(key=key)
         )

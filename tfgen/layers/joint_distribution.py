@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 
 from tfgen import random
 from tfgen.layers.base import register
+from tfgen.layers.central_value import is_discrete
 from tfgen.layers.distribution_config import deserialize_prior, serialize_prior
 from tfgen.layers.factored_distribution import FactoredDistribution
 from tfgen.layers.named_inputs import NamedInputs
@@ -26,6 +27,7 @@ class Template(NamedTuple):
         event_shape: of the latent.
         dtype: of the latent.
         reparameterization_type: of the factor.
+        is_discrete: whether the latent's values are.
         is_dependent: whether it takes a latent that is drawn before it.
         params_size: the number of its raw parameters; `None` where it is not made by a
             layer of `tfgen.layers` that takes any batch shape.
@@ -34,6 +36,7 @@ class Template(NamedTuple):
     event_shape: tf.TensorShape
     dtype: tf.DType
     reparameterization_type: Any
+    is_discrete: bool
     is_dependent: bool
     params_size: int | None
 
@@ -198,6 +201,7 @@ class JointDistribution(keras.layers.Layer):
             made.event_shape,
             made.dtype,
             made.reparameterization_type,
+            is_discrete(made),
             is_dependent,
             params_size,
         )

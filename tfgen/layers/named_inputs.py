@@ -21,8 +21,8 @@ class NamedInputs:
 
     A functional model takes the variables that its `keras.Input(name=...)`s are named
     after; a layer or subclassed model those that the arguments of its `call` are named
-    after. One input whose name is no variable's takes the default: `x` where there is an
-    x, else `z`, else the only variable there is.
+    after, or nothing where it needs no argument. One input whose name is no variable's
+    takes the default: `x` where there is an x, else `z`, else the only variable there is.
 
     Args:
         network: a Keras model or layer.
@@ -86,6 +86,8 @@ class NamedInputs:
             return self.network(x, training=training)
         taken = self.names(variables)
         values = {name: variables[variable] for name, variable in taken.items()}
+        if not values:  # a layer that is called on nothing, such as `MixturePrior`
+            return self.network()
         if not self.specs:
             first, *names = values
             rest = {name: values[name] for name in names}
@@ -142,7 +144,7 @@ def _default(variables: list[str]) -> str | None:
 
 
 def _call_arguments(network: Any, variables: list[str]) -> list[str]:
-    """The first argument of `call`, and others that are named after variables."""
+    """The arguments of `call` that it needs, and those named after variables."""
     arguments = [
         argument
         for argument in inspect.signature(network.call).parameters.values()
@@ -151,8 +153,8 @@ def _call_arguments(network: Any, variables: list[str]) -> list[str]:
     ]
     return [
         argument.name
-        for position, argument in enumerate(arguments)
-        if not position or argument.name in variables or argument.default is argument.empty
+        for argument in arguments
+        if argument.name in variables or argument.default is argument.empty
     ]
 
 

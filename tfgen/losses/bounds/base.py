@@ -7,7 +7,8 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.losses.estimators import Estimator, get_estimator
+from tfgen.layers import FactoredDistribution
+from tfgen.losses.estimators import Estimator, get_estimator, known_estimators
 from tfgen.losses.reductions import elbo as average
 from tfgen.losses.weights import Draws, LogLikelihood, LogWeights, log_weights
 
@@ -61,13 +62,28 @@ class Bound:
 
     def __init__(self, num_samples: int, estimator: Any = "reparameterized") -> None:
         self.num_samples = positive_integer(num_samples, "num_samples")
-        if isinstance(estimator, str) and estimator not in self.estimators:
+        self._check_estimator(estimator)
+        self._estimator: Estimator = get_estimator(estimator)
+        if self.num_samples < self._estimator.min_samples:
+            raise ValueError(
+                f"`num_samples` must be at least {self._estimator.min_samples} with "
+                f"estimator={self._estimator.name!r}, which compares samples; received "
+                f"{self.num_samples}."
+            )
+        self.estimator = estimator if isinstance(estimator, str) else self._estimator
+
+    def _check_estimator(self, estimator: Any) -> None:
+        """Raises a ValueError where an estimator of tfgen is of other bounds only."""
+        if isinstance(estimator, dict) and "class_name" not in estimator:
+            for one in estimator.values():
+                self._check_estimator(one)
+        name = getattr(estimator, "name", estimator)
+        is_known = isinstance(estimator, str) or name in known_estimators()
+        if isinstance(name, str) and is_known and name not in self.estimators:
             raise ValueError(
                 f"`estimator` of {type(self).__name__} must be one of "
                 f"{list(self.estimators)}, or an `Estimator`; received {estimator!r}."
             )
-        self._estimator: Estimator = get_estimator(estimator)
-        self.estimator = estimator if isinstance(estimator, str) else self._estimator
 
     def reduce(
         self, log_weights: tf.Tensor, log_mass: tf.Tensor | None = None
@@ -95,13 +111,38 @@ class Bound:
 
     def check(self, posterior: tfd.Distribution, prior: tfd.Distribution) -> None:
         """Raises a ValueError if the bound can't be estimated for such distributions."""
-        self._estimator.check(posterior, self.num_samples)
+        try:
+            self._estimator.check(posterior, self.num_samples)
+        except ValueError as error:
+            raise ValueError(f"{error} {self._advice(posterior)}") from None
+
+    def _advice(self, posterior: tfd.Distribution) -> str:
+        """Which estimators apply to a posterior."""
+        applicable = [name for name in self.estimators if self._applies(name, posterior)]
+        if not applicable:
+            return (
+                f"No estimator of {type(self).__name__} applies: use `tfgen.losses.IWLB`, "
+                "or end the encoder in a reparameterized layer, such as "
+                "`tfgen.layers.MultivariateNormalTriL`."
+            )
+        text = f"Estimators of {type(self).__name__} that apply: {applicable}"
+        if isinstance(posterior, FactoredDistribution):
+            text += ", or one for each latent, as a dict by name"
+        return text + "."
+
+    def _applies(self, name: str, posterior: tfd.Distribution) -> bool:
+        estimator = get_estimator(name)
+        try:
+            estimator.check(posterior, self.num_samples)
+        except ValueError:
+            return False
+        return True
 
     def describe(self, posterior: tfd.Distribution, prior: tfd.Distribution) -> str:
         """One line on how the bound is computed for such distributions."""
         return (
-            f"{type(self).__name__}, {self.num_samples} samples, "
-            f"{self._estimator.name} gradients, Monte Carlo KL"
+            f"{type(self).__name__}, {self._estimator.describe(self.num_samples)}, "
+            "Monte Carlo KL"
         )
 
     def evaluate(
