@@ -1,6 +1,8 @@
 """Noise: known answers, one law, the same numbers however they are drawn."""
 
+import concurrent.futures
 import random as python_random
+import threading
 
 import keras
 import numpy as np
@@ -8,7 +10,9 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
+import tfgen
 from tfgen import random
+from tfgen.models.generative import GenerativeModel
 
 KNOWN_ANSWERS = [  # Random123, kat_vectors: threefry2x32 20
     ((0x0, 0x0), (0x0, 0x0), (0x6B200159, 0x99BA4EFE)),
@@ -151,3 +155,41 @@ def test_other_dtypes_are_the_same_numbers_cast():
     np.testing.assert_array_equal(
         random.normal(key, [9], dtype=tf.float16), tf.cast(single, tf.float16)
     )
+
+
+def in_threads(draw, threads=16, draws=5):
+    """What `draw` gave, called by several threads at once."""
+    start = threading.Barrier(threads)
+
+    def work(_):
+        start.wait()
+        return [draw() for _ in range(draws)]
+
+    with concurrent.futures.ThreadPoolExecutor(threads) as executor:
+        return [value for values in executor.map(work, range(threads)) for value in values]
+
+
+# Without the lock, 4 to 14 of 80 draws are repeated, ten times of ten.
+@pytest.mark.parametrize("taken_by", ["next_key", "model", "layer"])
+def test_no_two_threads_draw_the_same_numbers(taken_by):
+    generator = keras.random.SeedGenerator(0)
+    model = GenerativeModel()
+    layer = tfgen.layers.MultivariateNormalDiag(2)
+    posterior = layer.distribution(tf.zeros([4]))
+    draw = {
+        "next_key": lambda: random.next_key(generator).numpy().tobytes(),
+        "model": lambda: model._keys(None, 2).numpy().tobytes(),
+        "layer": lambda: posterior.sample().numpy().tobytes(),
+    }[taken_by]
+    for _ in range(10):
+        drawn = in_threads(draw)
+        assert len(set(drawn)) == len(drawn) == 80
+
+
+def test_keys_of_a_generator_go_by_its_seed_and_its_count():
+    generator = keras.random.SeedGenerator(7)
+    for count in range(3):
+        expected = random.row_keys(7, count, 5)
+        np.testing.assert_array_equal(
+            random.fold_in(random.next_key(generator), 5), expected
+        )

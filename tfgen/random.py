@@ -21,9 +21,11 @@ References:
 
 import enum
 import random as _python_random
+import threading
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -33,6 +35,7 @@ __all__ = [
     "fresh_seed",
     "is_key",
     "key",
+    "next_key",
     "normal",
     "row_keys",
     "stream",
@@ -42,6 +45,9 @@ __all__ = [
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _KEY_PARITY = 0x1BD11BDA
+
+# A `SeedGenerator` reads and writes its state in two steps: threads take turns.
+_TAKING_A_SEED = threading.Lock()
 
 # Giles [2], single precision: coefficients of the two polynomials in w - 2.5 and in
 # sqrt(w) - 3, highest power first; |relative error| < 3.5e-7 on (-1, 1).
@@ -195,6 +201,27 @@ def fold_in(key: tf.Tensor, data: Any) -> tf.Tensor:
     words = _words(data, "data")
     x0, x1 = threefry2x32((key[..., 0], key[..., 1]), (words[..., 0], words[..., 1]))
     return tf.stack([x0, x1], axis=-1)
+
+
+def next_key(seed_generator: keras.random.SeedGenerator) -> tf.Tensor:
+    """A key that `seed_generator` has not given before, to any thread.
+
+    That holds for calls outside of a `tf.function`; inside, it is called when the
+    function is traced, and its steps are TensorFlow's to order.
+
+    Args:
+        seed_generator: its state is advanced.
+
+    Returns:
+        A `uint32` key `[2]`.
+
+    >>> generator = keras.random.SeedGenerator(0)
+    >>> bool(tf.reduce_all(next_key(generator) == next_key(generator)))
+    False
+    """
+    with _TAKING_A_SEED:
+        state = tf.cast(seed_generator.next(), tf.int64)
+    return fold_in(key(state[0]), state[1])
 
 
 def stream(key: tf.Tensor, kind: Stream, number: Any = None) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""The inference gap and active units, against closed forms."""
+"""The inference gap, against closed forms."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 
 import tfgen
 from tests.linear_gaussian import LinearGaussian
-from tfgen.evaluation import active_units, inference_gap
+from tfgen.evaluation import inference_gap
 
 tfd = tfp.distributions
 
@@ -81,21 +81,49 @@ def test_gap_of_a_table_is_told_by_its_indices():
     assert gaps["amortization_gap"].value > 1.0  # rows that were never fitted
 
 
-def test_units_count_as_active_by_the_variance_of_their_means():
-    layer = tfgen.layers.MultivariateNormalDiag(3)
-    encoder = keras.Sequential([keras.Input([2]), keras.layers.Dense(6), layer])
-    kernel = np.zeros([2, 6])
-    kernel[0, 0], kernel[1, 1], kernel[0, 2] = 1.0, 0.05, 0.2
-    encoder.layers[0].set_weights([kernel, np.ones(6)])
-    decoder = keras.Sequential(
-        [keras.Input([3]), keras.layers.Dense(4), tfgen.layers.IndependentNormal([2])]
-    )
-    x = np.random.default_rng(0).normal(size=[3000, 2]).astype("float32")
-    units = active_units(tfgen.models.VAE(encoder, decoder), x)
-    expected = np.array([1.0, 0.05, 0.2]) ** 2 * x[:, [0, 1, 0]].var(0, ddof=1)
-    np.testing.assert_allclose(units.variance, expected, rtol=1e-4)
-    assert units.is_active.tolist() == [True, False, True]
-    assert units.num_active == 2
+def test_calls_trace_once(capsys):
+    vae = MODEL.vae(0.1, 1.1)
+    inference_gap(vae, X, steps=2, num_samples=50)
+    before = traces_of(vae)
+    for number in range(3):
+        inference_gap(vae, X + number, steps=3 + number, num_samples=50)
+    assert traces_of(vae) == before > 0
+
+
+def traces_of(model):
+    return sum(f.experimental_get_tracing_count() for f in model._programs.values())
+
+
+@pytest.mark.slow
+def test_hundred_calls_do_not_grow_the_process(run_python):
+    code = """
+import resource, numpy as np, warnings
+from tests.linear_gaussian import LinearGaussian
+from tfgen.evaluation import inference_gap
+warnings.simplefilter("ignore")
+model = LinearGaussian()
+vae, (_, x) = model.vae(0.1, 1.1), model.sample(40)
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() / 2**20
+
+for call in range(110):
+    inference_gap(vae, x, steps=5, num_samples=50, verbose=False)
+    if call == 9:
+        before = resident()
+print(resident() - before)
+"""
+    assert float(run_python(code, timeout=600).split()[-1]) < 20
+
+
+def test_policy_of_double_precision_agrees():
+    keras.config.set_dtype_policy("float64")
+    try:
+        gaps = inference_gap(MODEL.vae(0.1, 1.1), X, 5, 50, seed=0, verbose=False)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    single = inference_gap(MODEL.vae(0.1, 1.1), X, 5, 50, seed=0, verbose=False)
+    assert gaps["elbo"].value == pytest.approx(single["elbo"].value, abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -104,8 +132,6 @@ def test_units_count_as_active_by_the_variance_of_their_means():
         (lambda vae: inference_gap(vae, X, steps=-1), ValueError, r"`steps`.*-1"),
         (lambda vae: inference_gap(vae, X, num_samples=1), ValueError, r"`num_samples`"),
         (lambda vae: inference_gap(vae, X[:1]), ValueError, r"`x` must hold at least 2"),
-        (lambda vae: active_units(vae, X[:1]), ValueError, r"`x` must hold at least 2"),
-        (lambda vae: active_units(vae, X, 0.0), ValueError, r"`threshold`.*0\.0"),
     ],
 )
 def test_bad_arguments_are_named(call, error, match):

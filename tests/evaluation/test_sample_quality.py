@@ -148,6 +148,75 @@ def test_blocks_and_partition_agree_with_brute_force(monkeypatch, neighbors):
     assert coverage == np.mean(inside.any(axis=1))
 
 
+def exact_counts(real, generated, neighbors):
+    """Both measures of integers, in Python's integers alone."""
+    real, generated = (np.asarray(x).astype(int).tolist() for x in (real, generated))
+
+    def distance(x, y):
+        return sum((a - b) ** 2 for a, b in zip(x, y, strict=True))
+
+    def radii(points):
+        pairs = enumerate(points)
+        return [
+            sorted(distance(x, y) for j, y in enumerate(points) if j != i)[neighbors - 1]
+            for i, x in pairs
+        ]
+
+    real_radii, generated_radii = radii(real), radii(generated)
+    between = np.array([[distance(x, y) for y in generated] for x in real])
+    inside = between <= np.array(real_radii)[:, None]
+    return (
+        inside.any(axis=0).mean(),
+        (between <= np.array(generated_radii)).any(axis=1).mean(),
+        inside.sum() / (neighbors * len(generated)),
+        inside.any(axis=1).mean(),
+    )
+
+
+def counts(real, generated, neighbors):
+    return (
+        *evaluation.precision_recall(real, generated, neighbors),
+        *evaluation.density_coverage(real, generated, neighbors),
+    )
+
+
+def binary_images(count, seed):
+    """Images of 20 pixels, of which many tie and some are the same."""
+    return np.random.default_rng(seed).binomial(1, 0.2, size=[count, 20])
+
+
+@pytest.mark.parametrize("scale", [1, 7, 1_000_003], ids=["bits", "sevens", "millions"])
+def test_ties_of_integers_count_as_exact_arithmetic_has_them(scale):
+    real, generated = scale * binary_images(60, 0), scale * binary_images(45, 1)
+    expected = exact_counts(real, generated, 3)
+    assert counts(real, generated, 3) == pytest.approx(expected, abs=1e-12)
+    assert expected[2] > 1.2, "no ties, nothing tested"
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+def test_isometries_of_binary_images_change_nothing(dtype):
+    real, generated = (
+        binary_images(300, 2).astype(dtype),
+        binary_images(200, 3).astype(dtype),
+    )
+    whole = counts(real, generated, 3)
+    flip = np.where(np.arange(20) < 8, 1, 0).astype(dtype)
+    flipped = [np.where(flip, 1 - x, x) for x in (real, generated)]
+    order = np.random.default_rng(4).permutation(20)
+    assert counts(*flipped, 3) == whole
+    assert counts(real[:, order], generated[:, order], 3) == whole
+    assert (
+        counts(real + np.asarray(100, dtype), generated + np.asarray(100, dtype), 3)
+        == whole
+    )
+
+
+def test_ties_of_fractions_survive_rounding():
+    real, generated = binary_images(60, 0), binary_images(45, 1)
+    expected = exact_counts(real, generated, 3)
+    assert counts(real * 0.1, generated * 0.1, 3) == pytest.approx(expected, abs=1e-12)
+
+
 @pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.__name__)
 def test_every_measure_computes_in_float64(measure):
     rng = np.random.default_rng(4)

@@ -6,6 +6,7 @@ import pytest
 from tests.linear_gaussian import LinearGaussian
 from tfgen.evaluation import gradient_snr
 from tfgen.evaluation.signal import _ratio
+from tfgen.losses.estimators import get_estimator
 
 MODEL = LinearGaussian(event_size=4, latent_size=2, sigma=0.8)
 _, X = MODEL.sample(64)
@@ -48,6 +49,17 @@ def test_true_posterior_leaves_nothing_but_noise():
         MODEL.vae(), X, (4,), ("reparameterized",), num_replicates=20, verbose=False
     )
     assert result["reparameterized"]["encoder"][0] < 0.5
+
+
+def test_estimators_are_taken_by_name_or_as_objects():
+    by_name, by_object = (
+        gradient_snr(
+            MODEL.vae(0.5, 1.3), X, (4,), [e], num_replicates=20, seed=0, verbose=False
+        )
+        for e in ("dreg", get_estimator("dreg"))
+    )
+    assert by_name.keys() == by_object.keys() == {"dreg"}
+    assert by_name["dreg"]["encoder"] == pytest.approx(by_object["dreg"]["encoder"])
 
 
 @pytest.mark.parametrize(

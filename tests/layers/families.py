@@ -184,6 +184,22 @@ FAMILIES = [
         lambda params, layer: tfd.OneHotCategorical(logits=params, dtype=tf.float64),
     ),
     Family(
+        "RelaxedBernoulli",
+        lambda **k: tfl.RelaxedBernoulli(D, temperature=0.75, **k),
+        D,
+        lambda params, layer: tfd.Independent(
+            tfd.RelaxedBernoulli(np.float64(0.75), logits=params), 1
+        ),
+        has_moments=False,
+    ),
+    Family(
+        "RelaxedOneHotCategorical",
+        lambda **k: tfl.RelaxedOneHotCategorical(D, temperature=0.75, **k),
+        D,
+        lambda params, layer: tfd.RelaxedOneHotCategorical(np.float64(0.75), logits=params),
+        has_moments=False,
+    ),
+    Family(
         "CategoricalMixtureOfOneHotCategorical",
         lambda **k: tfl.CategoricalMixtureOfOneHotCategorical(D, 2, **k),
         2 * (1 + D),

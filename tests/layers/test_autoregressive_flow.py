@@ -186,6 +186,14 @@ def test_a_transform_can_be_rebuilt_from_the_raw_parameters_of_the_layer_before(
     np.testing.assert_allclose(again.log_prob(z[1:]), q.log_prob(z)[1:], rtol=1e-5)
 
 
+def test_a_transform_of_tfps_own_distribution_has_nothing_to_be_rebuilt_from():
+    flow = tfl.AutoregressiveTransform(tfl.AutoregressiveNetwork(2, hidden_units=[8]))
+    q = flow(tfd.MultivariateNormalDiag(tf.zeros([3, D])))
+    for ask in (lambda: q.rebuild(PARAMS), lambda: q.rows([0])):
+        with pytest.raises(ValueError, match="made by a layer from raw parameters"):
+            ask()
+
+
 def test_transforms_stack_train_and_are_saved(tmp_path):
     """TFP's example: density estimation with two flows on no inputs."""
     generator = np.random.default_rng(0)

@@ -264,6 +264,32 @@ def test_rows_need_a_batch():
         q.rows([0])
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: tfl.MultivariateNormalTriL(2),
+        lambda: tfl.DistributionLambda("Poisson"),
+        lambda: keras.Sequential(
+            [
+                tfl.MultivariateNormalDiag(2),
+                tfl.AutoregressiveTransform(tfl.AutoregressiveNetwork(2, hidden_units=[4])),
+            ]
+        ),
+    ],
+    ids=["family", "function", "transform"],
+)
+def test_rebuilding_keeps_no_tensor_alive(make):
+    layer = make()
+    # Of a graph that is gone, so that a tensor kept from it could not be used.
+    made = []
+    size = 5 if isinstance(layer, tfl.MultivariateNormalTriL) else 4
+    layer(tf.ones([1, size]))
+    tf.function(lambda params: made.append(layer(params)))(tf.ones([3, size]))
+    params = tf.constant(np.random.default_rng(0).uniform(size=[2, size]), tf.float32)
+    again, direct = made[0].rebuild(params), layer(params)
+    np.testing.assert_array_equal(again.sample(seed=1), direct.sample(seed=1))
+
+
 def test_a_copy_is_a_distribution_with_the_parameter_changed():
     q = posterior().copy(loc=tf.zeros([3, 2]))
     np.testing.assert_array_equal(q.mean(), np.zeros([3, 2]))

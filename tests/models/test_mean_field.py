@@ -121,7 +121,7 @@ def test_a_step_moves_the_rows_of_its_batch_and_no_other():
 
 def test_rows_are_adam_of_keras_one_problem_a_row():
     # The same gradient through Keras's Adam on a variable of one row.
-    from tfgen.models.row_adam import RowMoments, climb
+    from tfgen.models.row_adam import RowMoments, ascend
 
     rng = np.random.default_rng(0)
     rows, zeros = tf.zeros([2, 3]), tf.zeros([2, 3])
@@ -130,7 +130,7 @@ def test_rows_are_adam_of_keras_one_problem_a_row():
     adam = keras.optimizers.Adam(0.1, beta_2=0.99, epsilon=1e-8)
     for _ in range(5):
         gradient = tf.constant(rng.normal(size=[2, 3]), tf.float32)
-        rows, moments = climb(rows, gradient, moments, tf.constant(0.1))
+        rows, moments = ascend(rows, gradient, moments, tf.constant(0.1))
         adam.apply_gradients([(-gradient, variable)])
     np.testing.assert_allclose(rows, variable, rtol=1e-4)
 
@@ -178,7 +178,7 @@ def test_new_examples_are_inferred_with_the_decoder_fixed():
     assert gap(refined, new).max() < 0.1
     for old, now in zip(before, model.weights, strict=True):
         np.testing.assert_array_equal(old, now)
-    log_p, error, _ = tfgen.evaluation.log_likelihood(
+    log_p, error, *_ = tfgen.evaluation.log_likelihood(
         model, new, 500, seed=0, posterior=refined
     )
     assert np.all(np.abs(log_p - MODEL.log_prob(new)) < 4 * error + 1e-3)

@@ -82,12 +82,12 @@ def test_refinement_leaves_the_model_alone_and_repeats_itself():
 
 @pytest.mark.parametrize("xla", [False, True])
 def test_blocks_do_not_change_the_answer(monkeypatch, xla):
-    from tfgen.models import refine
+    from tfgen.models import latent_variable as module
 
     vae = MODEL.vae(0.3)
     whole = vae.refine(X[:7], 10, seed=1).raw_parameters
-    monkeypatch.setattr(refine, "_BLOCK_NUMBERS", 8 * 10 * 3)  # 3 rows
-    monkeypatch.setattr(refine, "_XLA_NUMBERS", 0 if xla else 2**40)
+    monkeypatch.setattr(module, "_REFINED_NUMBERS", 8 * 10 * 3)  # 3 rows
+    monkeypatch.setattr(module, "_XLA_NUMBERS", 0 if xla else 2**40)
     np.testing.assert_allclose(
         vae.refine(X[:7], 10, seed=1).raw_parameters, whole, atol=2e-4
     )

@@ -118,3 +118,58 @@ def test_another_error_is_no_refusal_of_xla():
     with pytest.raises(tf.errors.InvalidArgumentError) as e:
         tf.reshape(tf.zeros([3]), [2])
     assert not undocumented.is_refusal_of_xla(e.value.message)
+
+
+class Logs(keras.callbacks.Callback):
+    """Gives `val_loss` a bad value from the second epoch on."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["val_loss"] = float(epoch)
+
+
+SET_UP = {"_model", "_params", "params", "monitor_op", "min_delta"}
+
+
+@pytest.mark.parametrize("kind", undocumented.COUNTERS, ids=lambda kind: kind.__name__)
+def test_callbacks_count_in_these_attributes_and_in_no_others(kind, tmp_path):
+    options = {
+        keras.callbacks.EarlyStopping: {"patience": 2, "restore_best_weights": True},
+        keras.callbacks.History: {},
+        keras.callbacks.ModelCheckpoint: {
+            "filepath": tmp_path / "{epoch}.weights.h5",
+            "save_weights_only": True,
+            "save_best_only": True,
+            "save_freq": 5,
+        },
+        keras.callbacks.ReduceLROnPlateau: {"patience": 2, "cooldown": 3},
+    }[kind]
+    callback = kind(**options)
+    model = keras.Sequential([keras.layers.Input([1]), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    seen = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(dict(vars(callback)))
+            if epoch == 0 and "history" in seen[0]:
+                seen[0]["history"] = {}
+
+    fit = {"batch_size": 2, "epochs": 4, "verbose": 0}
+    model.fit(X, X, **fit, callbacks=[Logs(), callback, Watch()])
+    model.fit(X, X, **fit, callbacks=[Logs(), callback, Watch()])
+    names = set(seen[0]) - SET_UP
+    changed = {n for n in names if any(repr(v[n]) != repr(seen[0][n]) for v in seen)}
+    assert changed <= set(undocumented.COUNTERS[kind])
+    assert changed
+    assert set(undocumented.COUNTERS[kind]) <= set(vars(callback))
+
+
+def test_the_generator_of_unseeded_draws_is_found_and_is_what_keras_uses():
+    keras.utils.set_random_seed(3)
+    first = keras.random.normal([4])
+    generator = undocumented.global_seed_generator()
+    assert generator is not None
+    assert generator is undocumented.global_seed_generator(make=True)
+    keras.random.normal([4])
+    generator.state.assign(tf.tensor_scatter_nd_update(generator.state.value, [[1]], [0]))
+    np.testing.assert_array_equal(keras.random.normal([4]), first)

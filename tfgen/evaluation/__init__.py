@@ -1,11 +1,12 @@
 """How good a model is: its likelihood, its inference, its samples."""
 
 from tfgen.evaluation.annealing import annealed_importance_sampling
-from tfgen.evaluation.inference import ActiveUnits, Mean, active_units, inference_gap
+from tfgen.evaluation.inference import Mean, inference_gap
 from tfgen.evaluation.likelihood import LogLikelihood, bits_per_dimension, log_likelihood
 from tfgen.evaluation.sample_coverage import density_coverage, precision_recall
 from tfgen.evaluation.sample_distances import frechet_distance, kernel_distance
 from tfgen.evaluation.signal import gradient_snr
+from tfgen.evaluation.units import ActiveUnits, active_units
 
 __all__ = [
     "ActiveUnits",

@@ -1,33 +1,28 @@
 """log p(x) by annealed importance sampling, from below and from above."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from tfgen import random
+from tfgen.evaluation.chains import annealed_log_weights
 from tfgen.evaluation.likelihood import LogLikelihood
-from tfgen.layers import TensorDistribution, sample
+from tfgen.evaluation.pareto import tail_length
+from tfgen.layers import FactoredDistribution
 from tfgen.models import VAE, checks
+from tfgen.models.blocks import in_row_blocks
 from tfgen.models.importance import WeightSums
 
-tfd = tfp.distributions
-
-__all__ = ["annealed_importance_sampling"]
+__all__ = ["annealed_importance_sampling", "as_observed"]
 
 # Numbers in the largest intermediate of a block of rows: 16 MB of float32.
 _BLOCK_NUMBERS = 2**22
 
-# Step sizes to choose from, in standard deviations of q, smallest first; the largest whose
-# acceptance reaches the target is taken, example by example.
-_STEP_SIZES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
-_ACCEPTANCE = 0.7
-_PILOT_STEPS = 10
-
-LogProb = Callable[[tf.Tensor], tf.Tensor]
+# How many chains an example has while its step sizes are tuned.
+_PILOT_CHAINS = 16
 
 
 def annealed_importance_sampling(
@@ -38,7 +33,7 @@ def annealed_importance_sampling(
     num_leapfrog_steps: int = 5,
     seed: Any = None,
     y: Any = None,
-    posterior: TensorDistribution | None = None,
+    posterior: Any = None,
     z: Any = None,
 ) -> LogLikelihood:
     """log p(x) by chains that walk from the posterior q(z|x) to p(x, z).
@@ -53,23 +48,33 @@ def annealed_importance_sampling(
     and -log (1/C) sum_c v_c is, in expectation, an **upper** bound. The two sandwich
     log p(x).
 
+    Step sizes are found for each example by other chains, which are thrown away: weights
+    whose step sizes depend on their own chains are biased. They cost as much as 100 steps
+    of 16 chains.
+
     Args:
-        model: a `VAE`, `IWAE` or `MeanFieldVAE`.
-        x: `[B, ...]`, what the encoder sees.
+        model: a `VAE`, `IWAE` or `MeanFieldVAE`, whose latents are continuous.
+        x: `[B, ...]`, what the encoder sees, or a dict of what is given by name.
         num_chains: C, at least 2.
         num_steps: distributions visited; the bound tightens as they grow.
         num_leapfrog_steps: of a Hamiltonian Monte Carlo proposal.
-        seed: an integer, or `None` for fresh numbers.
+        seed: an integer, or `None` for fresh numbers. Row b is keyed by (seed, b).
         y: `[B, *event]`, what the likelihood is of; x unless given.
         posterior: where to start, of batch shape `[B]`; the encoder's answer unless given.
-        z: the latent variables that x was drawn from, `[B, *latent]`, for the upper bound.
+        z: the latent variables that x was drawn from, `[B, *latent]` or a dict of such by
+            name, for the upper bound.
 
     Returns:
-        A `LogLikelihood`, three tensors `[B]`, over the chains. Chains that walk back start
-        at one z: their standard error does not count how z happened to fall.
+        A `LogLikelihood`, four tensors `[B]`, over the chains. The standard error is the
+        weights' own, and too small where the weights vary by much: 16 of them can't tell
+        how heavy their tail is, so `pareto_k` is NaN below 21 chains and only the effective
+        sample size warns. Chains that walk back start at one z: their standard error does
+        not count how z happened to fall. Average over examples, whose errors are
+        independent, for an error that covers.
 
     Raises:
-        ValueError: if a number is below its least, or a shape is wrong.
+        ValueError: if a number is below its least, a shape is wrong, or a latent is
+            discrete, which Hamiltonian Monte Carlo can't move.
         TypeError: if a number is no integer.
 
     Warns:
@@ -86,99 +91,124 @@ def annealed_importance_sampling(
         checks.positive_integer(value, name)
     if num_chains == 1:
         raise ValueError("`num_chains` must be at least 2, to tell an error; received 1.")
-    x, y = model._prepare(x, y, posterior)
-    count = int(y.shape[0])
+    q = model.encode(x) if posterior is None else posterior
+    observed = as_observed(x, y)
+    # Refuses what doesn't fit, before any work.
+    model.log_weight_terms(observed, posterior=q, seed=0)
+    _refuse_discrete(q)
+    count = int(q.batch_shape[0])
     if z is not None:
-        z = tf.convert_to_tensor(z, model.variable_dtype)
-        checks.check_event(tuple(z.shape), "z", model.structure.latent_shape)
-        if z.shape[0] != count:
-            raise ValueError(
-                f"`z` must hold one latent variable an example; received {z.shape[0]} for "
-                f"{count} examples."
-            )
-    keys = model._keys(seed, count)
-    walk = _walk(model, num_chains, num_steps, num_leapfrog_steps, z is not None)
-    width = num_chains * int(np.prod(model.structure.event_shape))
-    rows = max(1, _BLOCK_NUMBERS // width)
-    sums = []
-    for first in range(0, count, rows):
-        part = slice(first, min(first + rows, count))
-        state = tf.zeros([0]) if z is None else z[part]
-        inputs = keras.tree.map_structure(lambda t, p=part: t[p], x)
-        log_weights = walk(inputs, y[part], keys[part], state)
-        sums.append(WeightSums.of(log_weights))
-    total = WeightSums(*(tf.concat(rows, axis=0) for rows in zip(*sums, strict=True)))
-    result = LogLikelihood.of(total, num_chains)
+        z = _checked_latents(z, model, count)
+    seed = random.fresh_seed() if seed is None else seed
+    settings = (q.factory, z is not None, num_chains, num_leapfrog_steps)
+    walk = model.program(("annealing", *settings), lambda: _walk(model, *settings))
+    rows = (
+        keras.tree.map_structure(tf.convert_to_tensor, observed),
+        q.tensors,
+        random.row_keys(seed, 0, tf.range(count)),
+        () if z is None else z,
+    )
+    steps = tf.constant(num_steps)
+    width = max(num_chains, _PILOT_CHAINS) * math.prod(model.structure.event_shape)
+    block = max(1, _BLOCK_NUMBERS // width)
+    log_weights = in_row_blocks(lambda part: walk(*part, steps), rows, count, block)
+    keep = tail_length(num_chains) + 1
+    sums = WeightSums.of(tf.transpose(log_weights), keep)
+    result = LogLikelihood.of(sums, num_chains)
     if z is not None:
         result = result._replace(log_prob=-result.log_prob)
     result.warn_if_untrustworthy(num_chains, "Raise `num_steps` or `num_chains`.")
     return result
 
 
+def as_observed(x: Any, y: Any) -> Any:
+    """What a model is given beside a posterior: y in the place of x, and the conditions."""
+    if y is None:
+        return x
+    return {**x, "x": y} if isinstance(x, Mapping) else y
+
+
 def _walk(
-    model: VAE, num_chains: int, num_steps: int, num_leapfrog_steps: int, backwards: bool
+    model: VAE,
+    factory: Callable,
+    backwards: bool,
+    num_chains: int,
+    num_leapfrog_steps: int,
 ) -> Callable[..., tf.Tensor]:
-    """From (x, y, keys, z) of a block of rows to log-weights `[C, b]`."""
+    """From (x, q's tensors, keys, z) of a block of rows to log-weights `[b, C]`."""
 
-    def kernel(target: LogProb, step_size: tf.Tensor) -> tfp.mcmc.TransitionKernel:
-        return tfp.mcmc.HamiltonianMonteCarlo(target, step_size, num_leapfrog_steps)
-
-    def acceptance(
-        target: LogProb, state: tf.Tensor, step_size: tf.Tensor, seed: tf.Tensor
-    ) -> tf.Tensor:
-        """How often HMC at the target accepts, `[b]`, over chains and a few steps."""
-        log_ratio = tfp.mcmc.sample_chain(
-            _PILOT_STEPS,
-            state,
-            kernel=kernel(target, step_size),
-            trace_fn=lambda _, results: results.log_accept_ratio,
-            seed=seed,
-        ).trace
-        log_ratio = tf.where(tf.math.is_nan(log_ratio), -np.inf, log_ratio)
-        return tf.reduce_mean(tf.exp(tf.minimum(log_ratio, 0.0)), axis=[0, 1])
-
-    def walk(x: Any, y: tf.Tensor, keys: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
-        q = model._posterior(x)
-        q = getattr(q, "tensor_distribution", q)
-
-        def joint(z: tf.Tensor) -> tf.Tensor:
-            return model._log_likelihood(y, z, x) + model.prior.log_prob(z)
-
-        state = sample(q, random.fold_in(keys, 0), num_chains)
-        # One stateless seed a block, as TFP's kernels take no seed a row.
-        seeds = tf.bitcast(random.fold_in(keys[0], tf.range(1, 3)), tf.int32)
-        scale = _scale(q, state)
-
-        def try_larger(i: tf.Tensor, best: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            size = scale * tf.gather(tf.constant(_STEP_SIZES, scale.dtype), i)
-            here = tf.identity(state)  # TFP caches by tensor, also from loops
-            accepted = acceptance(joint, here, size, seeds[0]) > _ACCEPTANCE
-            accepted = tf.reshape(accepted, [-1] + [1] * (scale.shape.rank - 1))
-            return i + 1, tf.where(accepted, size, best)
-
-        _, step_size = tf.while_loop(
-            lambda i, _: i < len(_STEP_SIZES),
-            try_larger,
-            (tf.constant(1), scale * _STEP_SIZES[0]),
-        )
-        ends = (joint, q.log_prob) if backwards else (q.log_prob, joint)
+    def walk(x: Any, tensors: Any, keys: Any, z: Any, num_steps: Any) -> tf.Tensor:
+        q = factory(tensors)
+        tuning = random.stream(keys, random.Stream.TUNE)
+        pilot, state = q.sample(_PILOT_CHAINS, seed=tuning), q.sample(num_chains, seed=keys)
         if backwards:
-            state = tf.broadcast_to(z, tf.shape(state))
-        _, log_weights, _ = tfp.mcmc.sample_annealed_importance_chain(
+            state = keras.tree.map_structure(
+                lambda v, s: tf.broadcast_to(tf.cast(v, s.dtype), tf.shape(s)), z, state
+            )
+        to_vector, to_latents = _flattening(state)
+
+        def densities(vector: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            terms = model.log_weight_terms(x, posterior=q, z=to_latents(vector))
+            return terms.log_posterior, terms.log_joint
+
+        log_weights = annealed_log_weights(
+            densities,
+            to_vector(state),
+            to_vector(pilot),
+            keys,
             num_steps,
-            *ends,
-            current_state=state,
-            make_kernel_fn=lambda target: kernel(target, step_size),
-            seed=seeds[1],
+            num_leapfrog_steps,
+            backwards,
         )
-        return log_weights
+        return tf.cast(tf.transpose(log_weights), model.variable_dtype)
 
-    return tf.function(walk, autograph=False)
+    return walk
 
 
-def _scale(q: tfd.Distribution, state: tf.Tensor) -> tf.Tensor:
-    """q's standard deviation in every dimension, `[b, *latent]`."""
-    try:
-        return q.stddev()
-    except NotImplementedError:
-        return tf.math.reduce_std(state, axis=0)
+def _flattening(latents: Any) -> tuple[Callable, Callable]:
+    """From latents `[C, B, *event]`, one or several, to vectors `[C, B, D]`, and back."""
+    events = [tuple(leaf.shape[2:]) for leaf in keras.tree.flatten(latents)]
+    sizes = [math.prod(event) for event in events]
+
+    def reshape(leaf: tf.Tensor, *event: int) -> tf.Tensor:
+        return tf.reshape(leaf, tf.concat([tf.shape(leaf)[:2], event], axis=0))
+
+    def to_vector(latents: Any) -> tf.Tensor:
+        parts = zip(keras.tree.flatten(latents), sizes, strict=True)
+        return tf.concat([reshape(*part) for part in parts], axis=-1)
+
+    def to_latents(vector: tf.Tensor) -> Any:
+        parts = zip(tf.split(vector, sizes, axis=-1), events, strict=True)
+        leaves = [reshape(part, *event) for part, event in parts]
+        return keras.tree.pack_sequence_as(latents, leaves)
+
+    return to_vector, to_latents
+
+
+def _checked_latents(z: Any, model: VAE, count: int) -> Any:
+    z = keras.tree.map_structure(tf.convert_to_tensor, z)
+    checks.check_latents(z, model.structure)
+    rows = int(keras.tree.flatten(z)[0].shape[0])
+    if rows != count:
+        raise ValueError(
+            f"`z` must hold one latent variable an example; received {rows} for {count} "
+            "examples."
+        )
+    return z
+
+
+def _refuse_discrete(posterior: Any) -> None:
+    """Raises a ValueError where a latent has no density that a chain can follow."""
+    if isinstance(posterior, FactoredDistribution):
+        z = posterior.sample(seed=0)
+        factors = {name: posterior.factor(name, z) for name in posterior.event_shape}
+    else:
+        factors = {"z": posterior}
+    for name, factor in factors.items():
+        # TFP's mark of a discrete distribution.
+        if factor.experimental_default_event_space_bijector() is None:
+            raise ValueError(
+                "`model` must have continuous latents, as annealing moves them along the "
+                f"gradient of log p(x, z); received {name!r} drawn from {factor.name!r}. "
+                "Use `log_likelihood`."
+            )

@@ -17,7 +17,11 @@ class PrecisionRecall(NamedTuple):
 
 
 class DensityCoverage(NamedTuple):
-    """A density, 1 in expectation for perfect samples, and a coverage in [0, 1]."""
+    """A density, and a coverage in [0, 1].
+
+    The density is 1 in expectation for perfect samples of continuous data. Where distances
+    tie, as those of binary images do, it is above 1.
+    """
 
     density: float
     coverage: float
@@ -38,7 +42,9 @@ def precision_recall(
         num_neighbors: k, at least 1.
 
     Returns:
-        `(precision, recall)`; computed in float64.
+        `(precision, recall)`; computed in float64. A point on the surface of a ball is in
+        it: exactly so for integers, such as binary images, and but for rounding otherwise,
+        so pixels are better given as integers than as fractions.
 
     Raises:
         ValueError: If a set is not a finite matrix, the two have different numbers of
@@ -52,9 +58,9 @@ def precision_recall(
     [1] Kynkäänniemi et al., Improved precision and recall metric for assessing
         generative models. arXiv:1904.06991
     """
-    real, generated = _checked(real, generated, num_neighbors)
-    real_radii = _squared_radii(real, num_neighbors)
-    generated_radii = _squared_radii(generated, num_neighbors)
+    real, generated, rounding = _checked(real, generated, num_neighbors)
+    real_radii = _squared_radii(real, num_neighbors, rounding)
+    generated_radii = _squared_radii(generated, num_neighbors, rounding)
     on_data = np.zeros(len(generated), bool)
     on_samples = np.zeros(len(real), bool)
     for block in row_blocks(len(real), len(generated)):
@@ -72,8 +78,9 @@ def density_coverage(
     With balls around the *data* only, each reaching to the k-th nearest neighbour in
     the data: density is the number of balls a sample lies in, over k, averaged over
     the samples; coverage is the part of the balls that hold a sample. For N data and
-    M samples of the same law their expectations are 1 and
-    1 - ∏_{i=1..k} (N - i) / (N + M - i).
+    M samples of the same continuous law their expectations are 1 and
+    1 - ∏_{i=1..k} (N - i) / (N + M - i). Where distances tie, as those of binary images
+    do, both are above: a ball then holds more than its k points.
 
     Args:
         real: features of real data, `[num_real, features]`.
@@ -81,7 +88,7 @@ def density_coverage(
         num_neighbors: k, at least 1.
 
     Returns:
-        `(density, coverage)`; computed in float64.
+        `(density, coverage)`; ties count as in `precision_recall`.
 
     Raises:
         ValueError: As for `precision_recall`.
@@ -93,8 +100,8 @@ def density_coverage(
     [1] Naeem et al., Reliable fidelity and diversity metrics for generative models.
         arXiv:2002.09797
     """
-    real, generated = _checked(real, generated, num_neighbors)
-    radii = _squared_radii(real, num_neighbors)
+    real, generated, rounding = _checked(real, generated, num_neighbors)
+    radii = _squared_radii(real, num_neighbors, rounding)
     inside = np.zeros(len(real), np.int64)
     for block in row_blocks(len(real), len(generated)):
         distances = _squared_distances(real[block], generated)
@@ -103,9 +110,15 @@ def density_coverage(
     return DensityCoverage(float(density), float(np.mean(inside > 0)))
 
 
-def _checked(
-    real: np.ndarray, generated: np.ndarray, num_neighbors: int
-) -> tuple[np.ndarray, np.ndarray]:
+class _Points(NamedTuple):
+    """Two sets of points, and by how much their squared distances may be rounded."""
+
+    real: np.ndarray
+    generated: np.ndarray
+    rounding: float
+
+
+def _checked(real: np.ndarray, generated: np.ndarray, num_neighbors: int) -> _Points:
     if isinstance(num_neighbors, bool) or num_neighbors != int(num_neighbors):
         raise TypeError(f"`num_neighbors` must be an integer; received {num_neighbors}.")
     if num_neighbors < 1:
@@ -116,9 +129,17 @@ def _checked(
         needed=lambda features: num_neighbors + 1,
         why=f"each needs {num_neighbors} neighbours (`num_neighbors`) beside itself",
     )
-    # Distances don't depend on the origin; their rounding does.
-    centre = real.mean(axis=0)
-    return real - centre, generated - centre
+    whole = all(np.array_equal(x, np.rint(x)) for x in (real, generated))
+    # Distances don't depend on the origin; their rounding does. Integers stay integers.
+    centre = np.rint(real.mean(axis=0)) if whole else real.mean(axis=0)
+    real, generated = real - centre, generated - centre
+    largest = max(np.sum(x * x, axis=1).max() for x in (real, generated))
+    # Sums of integers below 2^53 are exact, in whatever order; distances are at most four
+    # times a square. Others are off by a rounding of each term.
+    exact = whole and 4.0 * largest < 2.0**53
+    terms = real.shape[1] + 2
+    rounding = 0.0 if exact else 4.0 * terms * np.finfo(np.float64).eps * largest
+    return _Points(real, generated, float(rounding))
 
 
 def _squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -127,8 +148,12 @@ def _squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.maximum(squares - 2.0 * (x @ y.T), 0.0)
 
 
-def _squared_radii(x: np.ndarray, num_neighbors: int) -> np.ndarray:
-    """The squared distance of each point to its k-th nearest other point."""
+def _squared_radii(x: np.ndarray, num_neighbors: int, rounding: float) -> np.ndarray:
+    """The squared distance of each point to its k-th nearest other point.
+
+    It is larger by what rounding may take away, so that a point on the ball's surface, as
+    there are where distances tie, is in the ball.
+    """
     radii = np.empty(len(x))
     for block in row_blocks(len(x), len(x)):
         distances = _squared_distances(x[block], x)
@@ -136,4 +161,4 @@ def _squared_radii(x: np.ndarray, num_neighbors: int) -> np.ndarray:
         distances[rows, rows + block.start] = np.inf
         nearest = np.partition(distances, num_neighbors - 1, axis=1)
         radii[block] = nearest[:, num_neighbors - 1]
-    return radii
+    return radii + rounding

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from tfgen import random
 from tfgen.evaluation.table import format_table
-from tfgen.losses import IWLB, Bound
+from tfgen.losses import IWLB
+from tfgen.losses.estimators import Estimator, get_estimator
 from tfgen.models import VAE, checks
 
 __all__ = ["gradient_snr"]
@@ -18,7 +20,7 @@ def gradient_snr(
     model: VAE,
     x: Any,
     num_samples: Sequence[int] = (1, 4, 16, 64),
-    estimators: Sequence[str] = ("reparameterized", "dreg"),
+    estimators: Sequence[str | Estimator] = ("reparameterized", "dreg"),
     num_replicates: int = 500,
     seed: Any = None,
     y: Any = None,
@@ -40,17 +42,18 @@ def gradient_snr(
 
     Args:
         model: a `VAE` or `IWAE`.
-        x: a batch, `[B, ...]`.
+        x: a batch, `[B, ...]`, or a dict of what is given by name.
         num_samples: the values of K.
-        estimators: of `tfgen.losses.IWLB`: `"reparameterized"`, `"stl"`, `"dreg"`.
+        estimators: of `tfgen.losses.IWLB`: `"reparameterized"`, `"stl"`, `"dreg"`, or
+            objects, see `tfgen.losses.estimators`.
         num_replicates: R, gradients for each figure, at least 2.
         seed: an integer, or `None` for fresh numbers.
         y: `[B, *event]`, what the likelihood is of; x unless given.
         verbose: whether to print the table.
 
     Returns:
-        For each estimator `num_samples`, `encoder` and `decoder`, arrays of the length of
-        `num_samples`.
+        By the estimators' names, `num_samples`, `encoder` and `decoder`, arrays of the
+        length of `num_samples`.
 
     Raises:
         ValueError: if a number is below its least, an estimator is unknown or does not
@@ -62,8 +65,7 @@ def gradient_snr(
     """
     if checks.positive_integer(num_replicates, "num_replicates") == 1:
         raise ValueError("`num_replicates` must be at least 2; received 1.")
-    bounds = {name: [IWLB(k, estimator=name) for k in num_samples] for name in estimators}
-    x, y = model._prepare(x, y)
+    bounds = [[IWLB(k, estimator=e) for k in num_samples] for e in estimators]
     groups = {"encoder": model.encoder, "decoder": model.decoder}
     for name, part in groups.items():
         if not part.trainable_variables:
@@ -71,19 +73,22 @@ def gradient_snr(
                 f"`{name}` must have trainable weights; received one with none. Set "
                 "`trainable = True`."
             )
-    keys = model._keys(seed, y.shape[0])
+    posterior = model.encode(x)
+    x, y = keras.tree.map_structure(tf.convert_to_tensor, (x, x if y is None else y))
+    seed = random.fresh_seed() if seed is None else seed
+    keys = random.row_keys(seed, 0, tf.range(posterior.batch_shape[0]))
     result = {}
-    for name, row in bounds.items():
+    for estimator, row in zip(map(get_estimator, estimators), bounds, strict=True):
         ratios = []
         for bound in row:
-            bound.check(model._posterior(x), model.prior)
-            moments = _moments(model, bound, list(groups.values()))
+            estimator.check(posterior, bound.num_samples)
+            moments = _moments(model, bound, estimator, list(groups.values()))
             found = moments(x, y, keys, num_replicates)
             ratios.append(
                 [_ratio(mean, squares, num_replicates) for mean, squares in found]
             )
         encoder, decoder = np.array(ratios).T
-        result[name] = {
+        result[_label(estimator)] = {
             "num_samples": np.array(num_samples),
             "encoder": encoder,
             "decoder": decoder,
@@ -93,26 +98,30 @@ def gradient_snr(
     return result
 
 
-def _moments(model: VAE, bound: Bound, parts: list[Any]) -> Callable[..., Any]:
+def _label(estimator: Estimator) -> str:
+    return repr(estimator) if estimator.get_config() else estimator.name
+
+
+def _moments(
+    model: VAE, bound: IWLB, estimator: Estimator, parts: list[Any]
+) -> Callable[..., Any]:
     """From (x, y, keys, R) to the mean of each part's gradient, and squares about it."""
     variables = [list(part.trainable_variables) for part in parts]
 
-    def gradients(x: Any, y: tf.Tensor, keys: tf.Tensor) -> list[tf.Tensor]:
+    def gradients(x: Any, y: Any, keys: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
-            evaluation = bound.evaluate(
-                model._posterior(x),
-                model.prior,
-                lambda z: model._log_likelihood(y, z, x),
-                keys,
-            )
-            objective = tf.reduce_mean(evaluation.objective)
+            posterior = model.encode(x)
+            draws = estimator.draw(posterior, keys, bound.num_samples)
+            terms = model.log_weight_terms(x, y=y, posterior=posterior, z=draws)
+            surrogate = estimator.surrogate(bound.objective, terms, draws)
+            objective = tf.reduce_mean(surrogate)
         groups = tape.gradient(objective, variables, unconnected_gradients="zero")
         return [tf.concat([tf.reshape(g, [-1]) for g in group], 0) for group in groups]
 
-    def run(x: Any, y: tf.Tensor, keys: tf.Tensor, count: tf.Tensor) -> Any:
+    def run(x: Any, y: Any, keys: tf.Tensor, count: tf.Tensor) -> Any:
         def step(i: tf.Tensor, moments: list[tuple[tf.Tensor, tf.Tensor]]) -> tuple:
-            new = gradients(x, y, random.fold_in(keys, i))
-            weight = 1.0 / (tf.cast(i, tf.float32) + 1.0)
+            new = gradients(x, y, random.stream(keys, random.Stream.REPLICATE, i))
+            weight = 1.0 / (tf.cast(i, new[0].dtype) + 1.0)
             after = []
             for gradient, (mean, squares) in zip(new, moments, strict=True):  # Welford
                 change = gradient - mean
@@ -121,7 +130,8 @@ def _moments(model: VAE, bound: Bound, parts: list[Any]) -> Callable[..., Any]:
             return i + 1, after
 
         sizes = [sum(int(np.prod(v.shape)) for v in group) for group in variables]
-        start = [(tf.zeros([size]), tf.zeros([size])) for size in sizes]
+        dtype = variables[0][0].dtype
+        start = [(tf.zeros([size], dtype), tf.zeros([size], dtype)) for size in sizes]
         return tf.while_loop(lambda i, _: i < count, step, (tf.constant(0), start))[1]
 
     return tf.function(run, autograph=False)

@@ -14,6 +14,8 @@
 | `IndependentNormal` | N(mu, sigma^2) a dimension | 2 D |
 | `IndependentPoisson` | counts, Poisson(rate) a dimension | D |
 | `OneHotCategorical` | one of D categories | D |
+| `RelaxedBernoulli` | in (0, 1), near 0 and 1 at a low temperature | D |
+| `RelaxedOneHotCategorical` | on the simplex, near its corners | D |
 | `CategoricalMixtureOfOneHotCategorical` | K mixed one-hot categoricals | K (1 + D) |
 | `MixtureSameFamily` | K components of one layer of P parameters | K (1 + P) |
 | `MixtureNormal`, `MixtureLogistic` | K of independent dimensions | K (1 + 2 D) |
@@ -74,6 +76,7 @@ from tfgen.layers.multivariate_normal import (
 )
 from tfgen.layers.named_inputs import NamedInputs
 from tfgen.layers.priors import FlowPrior, MixturePrior
+from tfgen.layers.relaxed import RelaxedBernoulli, RelaxedOneHotCategorical
 from tfgen.layers.sampling import (
     Noise,
     is_keyed_by_row,
@@ -118,6 +121,8 @@ __all__ = [
     "NamedInputs",
     "Noise",
     "OneHotCategorical",
+    "RelaxedBernoulli",
+    "RelaxedOneHotCategorical",
     "TensorDistribution",
     "VampPrior",
     "VariableLayer",

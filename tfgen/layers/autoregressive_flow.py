@@ -102,6 +102,7 @@ class AutoregressiveTransform(DistributionLayer):
         network = self.made.bind()
         flow = MaskedAutoregressive(lambda y: tf.unstack(network(y), axis=-1))
         inner = unwrap(base)
+        # The function alone, so that no tensor of `base` is kept.
         return self._tensor_distribution(
             tfd.TransformedDistribution(inner, flow, validate_args=self.validate_args),
             getattr(base, "raw_parameters", None),

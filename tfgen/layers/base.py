@@ -212,8 +212,7 @@ class DistributionLayer(keras.layers.Layer):
         return convert(distribution, self.convert_to_tensor_fn)
 
     def _next_key(self) -> tf.Tensor:
-        state = tf.cast(self.seed_generator.next(), tf.int64)
-        return random.fold_in(random.key(state[0]), state[1])
+        return random.next_key(self.seed_generator)
 
     def _call_text(self) -> str:
         event = self.event_shape[0] if len(self.event_shape) == 1 else self.event_shape

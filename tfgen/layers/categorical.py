@@ -19,7 +19,7 @@ __all__ = ["CategoricalMixtureOfOneHotCategorical", "OneHotCategorical"]
 class _Categorical(DistributionLayer):
     """Base of the two: a number of categories, and the dtype of samples."""
 
-    size_arguments = ("event_size",)
+    size_arguments: tuple[str, ...] = ("event_size",)
     option_arguments = ("sample_dtype",)
 
     def __init__(

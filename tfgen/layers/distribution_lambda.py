@@ -163,7 +163,7 @@ def _canonical_function(function: Any) -> type | Callable:
         return found
     if isinstance(function, type):
         # A class of the user's own may have the name of one of TFP's.
-        if getattr(tfd, function.__name__, None) is function:
+        if function in vars(tfd).values():
             return function
     elif callable(function):
         return function

@@ -21,8 +21,8 @@ class NamedInputs:
 
     A functional model takes the variables that its `keras.Input(name=...)`s are named
     after; a layer or subclassed model those that the arguments of its `call` are named
-    after, or nothing where it needs no argument. One input whose name is no variable's
-    takes the default: `x` where there is an x, else `z`, else the only variable there is.
+    after. One input whose name is no variable's takes the default: `x` where there is an
+    x, else `z`, else the only variable there is.
 
     Args:
         network: a Keras model or layer.
@@ -86,7 +86,7 @@ class NamedInputs:
             return self.network(x, training=training)
         taken = self.names(variables)
         values = {name: variables[variable] for name, variable in taken.items()}
-        if not values:  # a layer that is called on nothing, such as `MixturePrior`
+        if not values:  # a prior that is called without arguments
             return self.network()
         if not self.specs:
             first, *names = values
@@ -144,7 +144,7 @@ def _default(variables: list[str]) -> str | None:
 
 
 def _call_arguments(network: Any, variables: list[str]) -> list[str]:
-    """The arguments of `call` that it needs, and those named after variables."""
+    """The arguments of `call` that are required, or are named after variables."""
     arguments = [
         argument
         for argument in inspect.signature(network.call).parameters.values()

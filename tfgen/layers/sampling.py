@@ -53,6 +53,10 @@ class Noise(NamedTuple):
         """Uniform numbers in the open interval (0, 1), `[num_samples, *batch, *shape]`."""
         return random.uniform(self.key, shape, self.num_samples, self.first_sample, dtype)
 
+    def gumbel(self, shape: list[int], dtype: Any) -> tf.Tensor:
+        """Standard Gumbel numbers, `[num_samples, *batch, *shape]`."""
+        return -tf.math.log(-tf.math.log(self.uniform(shape, dtype)))
+
     def fold_in(self, data: int) -> "Noise":
         """Other numbers, where a draw needs several: one `data` for each."""
         return self._replace(key=random.fold_in(self.key, data))
@@ -157,8 +161,8 @@ def _(distribution: tfd.Poisson, noise: Noise, own: list[int]) -> tf.Tensor:
 
 
 def _gumbel_max(logits: tf.Tensor, noise: Noise, own: list[int]) -> tf.Tensor:
-    uniform = noise.uniform([*own, int(logits.shape[-1])], logits.dtype)
-    return tf.argmax(logits - tf.math.log(-tf.math.log(uniform)), axis=-1)
+    gumbel = noise.gumbel([*own, int(logits.shape[-1])], logits.dtype)
+    return tf.argmax(logits + gumbel, axis=-1)
 
 
 @register_draw(tfd.Categorical)

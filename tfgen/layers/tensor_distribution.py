@@ -57,6 +57,7 @@ class TensorDistribution(tfd.Distribution):
         tensor_distribution: the TFP distribution.
         raw_parameters: the tensor it was made from, `[*batch, params_size]`.
         layer: the layer that made it.
+        factory: makes the distribution from `tensors`; the layer's, and free of any tensor.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class TensorDistribution(tfd.Distribution):
         self.raw_parameters = raw_parameters
         # Behind a function, since a `tf.Module` would track the layer.
         self._get_layer = lambda: layer
-        self._rebuild = rebuild
+        self.factory = rebuild
         self._convert = convert_to_tensor
         self._next_key = next_key
         self._value: tf.Tensor | None = None
@@ -92,18 +93,25 @@ class TensorDistribution(tfd.Distribution):
         return self._get_layer()
 
     def rebuild(self, raw_parameters: tf.Tensor) -> "TensorDistribution":
-        """The same family at other raw parameters: constant, refined or looked up."""
-        return self._rebuild(raw_parameters)
+        """The same family at other raw parameters: constant, refined or looked up.
+
+        A function of `raw_parameters` and of the layers' weights alone: it keeps no tensor
+        that this distribution was made from.
+
+        Raises:
+            ValueError: if the distribution was not made from raw parameters.
+        """
+        if self.raw_parameters is None:
+            raise ValueError(
+                "`rebuild` must be asked of a distribution made by a layer from raw "
+                f"parameters; received {self.tensor_distribution!r}."
+            )
+        return self.factory(raw_parameters)
 
     @property
     def tensors(self) -> tf.Tensor:
         """What the distribution is made from, `[*batch, params_size]`; see `factory`."""
         return self.raw_parameters
-
-    @property
-    def factory(self) -> Callable[[tf.Tensor], "TensorDistribution"]:
-        """Makes the distribution from `tensors`: the layer's, and free of any tensor."""
-        return self._rebuild
 
     def rows(self, index: Any) -> "TensorDistribution":
         """The distribution of some rows of the batch: of raw parameters taken from it.

@@ -15,7 +15,7 @@ def in_row_blocks(
 
     Args:
         function: from tensors of some rows to tensors of as many rows.
-        tensors: a structure of tensors `[B, ...]`.
+        tensors: a structure of tensors `[B, ...]`; `None` is left as it is.
         count: B; `None` where it is unknown: then all rows are one block.
         size: the number of rows of a block. The last one is filled up with copies of the
             last row, so that one program serves all of them.
@@ -32,6 +32,8 @@ def in_row_blocks(
     results = []
     for start in range(0, count, size):
         index = tf.minimum(tf.range(start, start + size), count - 1)
-        part = tf.nest.map_structure(lambda t, i=index: tf.gather(t, i), tensors)
+        part = tf.nest.map_structure(
+            lambda t, i=index: None if t is None else tf.gather(t, i), tensors
+        )
         results.append(function(part))
     return tf.nest.map_structure(lambda *r: tf.concat(r, axis=0)[:count], *results)

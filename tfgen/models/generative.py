@@ -1,6 +1,5 @@
 """What every model that draws samples shares: counters, keys, programs, its config."""
 
-import threading
 from collections.abc import Callable, Hashable
 from typing import Any, ClassVar
 
@@ -13,9 +12,6 @@ from tfgen.models import checks
 from tfgen.training import FusedModel
 
 __all__ = ["GenerativeModel"]
-
-# A `SeedGenerator` reads and writes its state in two steps: threads take turns.
-_TAKING_A_SEED = threading.Lock()
 
 
 class GenerativeModel(FusedModel):
@@ -104,9 +100,7 @@ class GenerativeModel(FusedModel):
         """The keys of rows 0, 1, ..., `[count, 2]`; fresh ones where `seed` is `None`."""
         if seed is not None:
             return random.row_keys(seed, 0, tf.range(count))
-        with _TAKING_A_SEED:
-            state = tf.cast(self.seed_generator.next(), tf.int64)
-        return random.row_keys(state[0], state[1], tf.range(count))
+        return random.fold_in(random.next_key(self.seed_generator), tf.range(count))
 
     def _sample_keys(self, num_samples: int | None, seed: Any) -> tf.Tensor:
         """The keys of `sample(num_samples, seed)`, `[num_samples, 2]`."""

@@ -8,9 +8,10 @@ import tensorflow as tf
 
 from tfgen.layers import FactoredDistribution, TensorDistribution
 from tfgen.models import checks
+from tfgen.models.conditions import as_tensors, check_conditions
 from tfgen.models.parts import Structure
 
-__all__ = ["check_conditions", "check_posterior", "of_x", "to_tensors"]
+__all__ = ["check_posterior", "given_conditions", "of_x", "to_tensors"]
 
 
 def of_x(x: Any) -> dict[str, Any]:
@@ -40,43 +41,24 @@ def to_tensors(given: Mapping[str, Any], specs: Mapping[str, Any]) -> dict[str, 
     return result
 
 
-def check_conditions(
+def given_conditions(
     condition: Any, structure: Structure, count: int | None
 ) -> dict[str, tf.Tensor]:
-    """The conditions as tensors, or an error that names one.
+    """The argument `condition` of a request, checked, as the model's parts take it.
 
     Args:
-        condition: a dict by name, or `None`; a tensor where the model takes one condition.
+        condition: a dict by name, or `None`.
         structure: of the model.
         count: the number of rows; `None` where it is not known.
 
     Raises:
         ValueError: if a condition is missing, unknown, or of another shape or batch size.
-        TypeError: if it is no dict.
+        TypeError: if it is no dict, or a condition is of another type.
     """
-    names = structure.conditions
-    if condition is None:
-        condition = {}
-    if not isinstance(condition, Mapping):
-        raise TypeError(
-            f"`condition` must be a dict of arrays by name, here of {names}; received "
-            f"{type(condition).__name__}."
-        )
-    missing = [name for name in names if name not in condition]
-    unknown = [name for name in condition if name not in names]
-    if missing or unknown:
-        raise ValueError(
-            f"`condition` must hold {names or 'nothing'}, which the model was built with; "
-            f"received {list(condition)}. "
-            + (f"Give {missing} too." if missing else f"Leave out {unknown}.")
-        )
-    arrays = {name: tf.convert_to_tensor(condition[name]) for name in names}
-    given = to_tensors(arrays, structure.given)
-    for name, value in given.items():
-        spec = structure.given[name]
-        checks.check_event(tuple(value.shape), f"condition[{name!r}]", spec.shape[1:])
+    specs = {name: structure.given[name] for name in structure.conditions}
+    given = check_conditions(as_tensors(condition), specs, count, "condition")
     checks.check_same_rows(given, count, "condition", "rows beside them")
-    return given
+    return to_tensors(given, structure.given)
 
 
 def check_posterior(posterior: Any, rule: str, count: int | None) -> None:

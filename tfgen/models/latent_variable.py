@@ -17,13 +17,14 @@ from tfgen.losses.estimators import get_estimator
 from tfgen.models import checks, structure
 from tfgen.models.blocks import in_row_blocks
 from tfgen.models.generative import GenerativeModel
-from tfgen.models.given import check_conditions, check_posterior, of_x, to_tensors
+from tfgen.models.given import check_posterior, given_conditions, of_x, to_tensors
 from tfgen.models.importance import WeightSums, importance_sums
 from tfgen.models.parts import (
     Parts,
     Structure,
     check_distribution,
-    check_parts,
+    check_network,
+    check_prior,
     standard_normal,
 )
 from tfgen.models.refine import check_steps, refine_rows
@@ -56,7 +57,9 @@ class LatentVariableModel(GenerativeModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_parts(encoder, decoder, prior)
+        check_network(encoder, "encoder")
+        check_network(decoder, "decoder")
+        check_prior(prior)
         self.encoder = encoder
         self.decoder = decoder
         self._given_prior = prior
@@ -240,7 +243,7 @@ class LatentVariableModel(GenerativeModel):
         )
         checks.check_latents(z, self.structure)
         count = keras.tree.flatten(z)[0].shape[0]
-        return self._likelihood(z, check_conditions(condition, self.structure, count))
+        return self._likelihood(z, given_conditions(condition, self.structure, count))
 
     def sample(
         self, num_samples: int | None = None, seed: Any = None, condition: Any = None
@@ -280,7 +283,7 @@ class LatentVariableModel(GenerativeModel):
     def _sample(
         self, num_samples: int | None, seed: Any, condition: Any
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        given = check_conditions(condition, self.structure, None)
+        given = given_conditions(condition, self.structure, None)
         if given and num_samples is None and (seed is None or np.ndim(seed) == 0):
             num_samples = int(_num_rows(given))
         keys = self._sample_keys(num_samples, seed)
@@ -630,7 +633,7 @@ class LatentVariableModel(GenerativeModel):
             given = self._checked(given)
         else:
             check_posterior(posterior, "`posterior` must be made by", y.shape[0])
-            given = check_conditions(_conditions(given), self.structure, y.shape[0])
+            given = given_conditions(_conditions(given), self.structure, y.shape[0])
         self._check_observed_shape(tuple(y.shape), "x" if same else "y", same)
         return given, y
 

@@ -93,7 +93,7 @@ class MeanFieldVAE(VAE):
         **kwargs: Any,
     ) -> None:
         num_examples = checks.positive_integer(num_examples, "num_examples")
-        parts.check_parts(decoder, decoder, prior)
+        parts.check_network(decoder, "decoder")
         if posterior is None:
             posterior = MultivariateNormalDiag(_latent_size(decoder))
         if not isinstance(posterior, DistributionLayer):
@@ -437,10 +437,8 @@ class MeanFieldVAE(VAE):
         return super()._to_given(given)
 
     def _prepare(self, x: Any, y: Any = None, posterior: Any = None) -> Any:
-        if posterior is not None:
-            return super()._prepare({}, x if y is None else y, posterior)
-        if y is not None:
-            return super()._prepare(x, y)
+        if y is not None or posterior is not None:
+            return super()._prepare(x, y, posterior)
         raise ValueError(
             "`y` must be the examples themselves, as `index` is only their numbers; "
             "received None. Call `log_prob(index, y=x)`; for new examples, "

@@ -15,7 +15,8 @@ __all__ = [
     "Parts",
     "Structure",
     "check_distribution",
-    "check_parts",
+    "check_network",
+    "check_prior",
     "known_input_shape",
     "standard_normal",
 ]
@@ -129,20 +130,17 @@ def _named(network: Any, part: str) -> Any:
     return NamedInputs(network, part)
 
 
-def check_parts(encoder: Any, decoder: Any, prior: Any) -> None:
-    """Raises a TypeError if a part of a model is not of the right kind.
+def check_network(network: Any, part: str) -> None:
+    """Raises a TypeError unless an encoder or a decoder is a Keras model or layer."""
+    if not isinstance(network, keras.layers.Layer):
+        raise TypeError(
+            f"`{part}` must be a Keras model that ends in a distribution layer; "
+            f"received {network!r} of type {type(network).__name__}."
+        )
 
-    Args:
-        encoder: as a model was given it.
-        decoder: as a model was given it.
-        prior: as a model was given it; `None` for N(0, I).
-    """
-    for name, part in (("encoder", encoder), ("decoder", decoder)):
-        if not isinstance(part, keras.layers.Layer):
-            raise TypeError(
-                f"`{name}` must be a Keras model that ends in a distribution layer; "
-                f"received {part!r} of type {type(part).__name__}."
-            )
+
+def check_prior(prior: Any) -> None:
+    """Raises a TypeError unless a prior is `None`, a distribution or a Keras layer."""
     if prior is not None and not isinstance(prior, tfd.Distribution | keras.layers.Layer):
         raise TypeError(
             "`prior` must be a `tfd.Distribution` or a Keras layer that returns one; "

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
-from tensorflow.python.framework import op_def_registry
+
+from tfgen.serving.undocumented import definition_of
 
 __all__ = ["forbidden_ops"]
 
@@ -86,7 +87,7 @@ def _findings(meta_graph: meta_graph_pb2.MetaGraphDef, signature: str) -> Iterat
 def _is_refused(op: str) -> bool:
     # Not from the graph's own `stripped_op_list`: it leaves out what is called only
     # from the body of a loop.
-    definition = op_def_registry.get(op)
+    definition = definition_of(op)
     if definition is None or op.startswith(_REFUSED):
         return True
     return definition.is_stateful and op not in _HARMLESS

@@ -4,10 +4,11 @@ from typing import Any
 
 import keras
 
+from tfgen.training.backup import BackupAndRestore
 from tfgen.training.residence import Residence
 from tfgen.training.undocumented import first_epoch
 
-__all__ = ["ExactStepCallbackList", "FirstEpoch"]
+__all__ = ["ExactStepCallbackList", "FirstEpoch", "find_backup"]
 
 
 class FirstEpoch(keras.callbacks.Callback):
@@ -31,27 +32,101 @@ class FirstEpoch(keras.callbacks.Callback):
         self._residence.first_epoch.assign(first_epoch(self.model, self._initial_epoch))
 
 
+def find_backup(callbacks: list[Any]) -> BackupAndRestore | None:
+    """The `BackupAndRestore` among callbacks, of which there may be one.
+
+    Args:
+        callbacks: of `fit`.
+
+    Raises:
+        ValueError: if there are more.
+    """
+    found = [c for c in callbacks if isinstance(c, BackupAndRestore)]
+    if len(found) > 1:
+        raise ValueError(
+            "`callbacks` may hold one `BackupAndRestore`, since a run goes on from one "
+            f"checkpoint; received {len(found)}."
+        )
+    return found[0] if found else None
+
+
 class ExactStepCallbackList(keras.callbacks.CallbackList):
     """A `CallbackList` for `FusedModel`, whose step numbers stay within the epoch.
 
     Keras reports `begin + steps_per_execution - 1` as the last step of an execution, also
     where the epoch ends earlier.
+
+    A `BackupAndRestore` comes last, since what it saves is what all others have left; and
+    of what it skips nobody hears.
+
+    Args:
+        callbacks: as `keras.callbacks.CallbackList`'s.
+        **kwargs: as `keras.callbacks.CallbackList`'s.
     """
+
+    def __init__(self, callbacks: list[Any], **kwargs: Any) -> None:
+        super().__init__(callbacks, **kwargs)
+        self._backup = find_backup(self.callbacks)
+        if self._backup is not None:
+            self.callbacks.remove(self._backup)
+            self._backup.set_others(list(self.callbacks))
+            self.callbacks.append(self._backup)
+        self._is_skipping = False
+
+    @property
+    def _skips_epoch(self) -> bool:
+        return self._backup is not None and self._backup.skips_epoch
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Calls the callbacks, and sets back what they reset in a run that goes on."""
+        super().on_train_begin(logs)
+        if self._backup is not None:
+            self._backup.end_train_begin()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Calls the callbacks, unless the epoch is skipped."""
+        if not self._skips_epoch:
+            super().on_epoch_begin(epoch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Calls the callbacks, unless the epoch was skipped."""
+        if self._skips_epoch:
+            self._backup.end_skipped_epoch(epoch)
+        else:
+            super().on_epoch_end(epoch, logs)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Notes the step at which the execution begins, and calls the callbacks."""
         self._begin = batch
-        super().on_train_batch_begin(batch, logs)
+        self._is_skipping = self._backup is not None and self._backup.skips_execution
+        if not self._is_skipping:
+            super().on_train_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Gives the callbacks the last step that was run."""
-        super().on_train_batch_end(self._begin + self.model._steps_run - 1, logs)
+        if not self._is_skipping:
+            super().on_train_batch_end(self._last_step(self._begin, batch), logs)
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        """Calls the callbacks, unless the epoch is skipped."""
+        if not self._skips_epoch:
+            super().on_test_begin(logs)
+
+    def on_test_end(self, logs: Any = None) -> None:
+        """Calls the callbacks, unless the epoch is skipped."""
+        if not self._skips_epoch:
+            super().on_test_end(logs)
 
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Notes the step at which the execution begins, and calls the callbacks."""
         self._begin_test = batch
-        super().on_test_batch_begin(batch, logs)
+        if not self._skips_epoch:
+            super().on_test_batch_begin(batch, logs)
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
         """Gives the callbacks the last step that was run."""
-        super().on_test_batch_end(self._begin_test + self.model._steps_run - 1, logs)
+        if not self._skips_epoch:
+            super().on_test_batch_end(self._last_step(self._begin_test, batch), logs)
+
+    def _last_step(self, begin: int, keras_own: int) -> int:
+        return begin + self.model._steps_run - 1 if self.model.is_fused else keras_own

@@ -21,8 +21,9 @@ import keras
 import tensorflow as tf
 
 from tfgen.training import plan
+from tfgen.training.backup import BackupAndRestore
 from tfgen.training.call import EvaluateCall, FitCall, PredictCall
-from tfgen.training.callback_list import ExactStepCallbackList, FirstEpoch
+from tfgen.training.callback_list import ExactStepCallbackList, FirstEpoch, find_backup
 from tfgen.training.policy import check_steps_per_execution, steps_for, xla_pays
 from tfgen.training.program import explained, loop_of_steps, mapped
 from tfgen.training.replicas import replicated
@@ -32,6 +33,7 @@ from tfgen.training.stacks import (
     stack,
     stacks_of_batches,
     stacks_of_rows,
+    take,
     unstack,
 )
 from tfgen.training.undocumented import is_validation_of_fit
@@ -51,6 +53,8 @@ class FusedModel(keras.Model):
 
     # As given to `compile`; `None` before that.
     _given_steps: int | str | None = None
+    # Of the `fit` that runs.
+    _backup: BackupAndRestore | None = None
 
     def compile(
         self,
@@ -87,7 +91,7 @@ class FusedModel(keras.Model):
         )
         self._residences: dict[str, Residence | None] = {}
         self._epoch: tuple[int, int | None] = (0, None)  # steps run, of how many, if known
-        self._steps_run = 0
+        self._steps_run = 1
 
     def get_compile_config(self) -> dict[str, Any]:
         """The arguments of `compile`, as Keras serialises them."""
@@ -153,8 +157,10 @@ class FusedModel(keras.Model):
         self._warn_if_not_fused()
         plan.split_validation(call)
         batches = plan.num_batches(call)
-        with self._executions_of(batches):
-            self._plan_fit(call, batches)
+        backup = find_backup(call.callbacks)
+        resuming = backup.running(self, call) if backup else contextlib.nullcontext()
+        with self._executions_of(batches), resuming:
+            self._plan_fit(call, batches, backup)
             return super().fit(**vars(call))
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
@@ -208,12 +214,17 @@ class FusedModel(keras.Model):
         finally:
             self._residences, self.steps_per_execution = before
 
-    def _plan_fit(self, call: FitCall, num_batches: int | None) -> None:
+    def _plan_fit(
+        self, call: FitCall, num_batches: int | None, backup: BackupAndRestore | None
+    ) -> None:
         """Puts arrays on the device, and in `call` what Keras is to run over."""
         steps = self.steps_per_execution
-        data = plan.reside_training(call)
+        data = plan.reside_training(call, backup.order_seed if backup else None)
         self._residences = {"fit": data if self.is_fused else None}
         self._epoch = (0, data.num_batches if data else None)
+        self._backup = backup
+        if backup:
+            backup.plan(call, data, num_batches)
         if data is not None:
             call.callbacks.append(FirstEpoch(data, call.initial_epoch))
             call.x = data.rows(steps) if self.is_fused else data.batches()
@@ -223,6 +234,7 @@ class FusedModel(keras.Model):
             if self.built and not self.optimizer.built:
                 self.optimizer.build(self.trainable_variables)
             self._residences["evaluate"] = plan.reside_validation(call, steps)
+        if self.is_fused or backup:
             call.callbacks = ExactStepCallbackList(
                 call.callbacks,
                 add_history=True,
@@ -253,27 +265,30 @@ class FusedModel(keras.Model):
 
     def make_train_function(self, force: bool = False) -> Callable:
         """As `keras.Model.make_train_function`; fused where XLA is on."""
-        if self.is_fused or self._is_replicated:
-            if self.train_function is None or force:
-                self.train_function = (
-                    self._fused(self.train_step, "fit")
-                    if self.is_fused
-                    else replicated(self, self.train_step, self._next_steps)
-                )
-            return self.train_function
-        return super().make_train_function(force)
+        if self.train_function is None or force:
+            if self.is_fused:
+                function = self._fused(self.train_step, "fit")
+            elif self._is_replicated:
+                function = replicated(self, self.train_step, self._next_steps)
+            else:
+                super().make_train_function(force=True)
+                function = self.train_function
+            self.train_function = self._resumable(function)
+        return self.train_function
 
     def make_test_function(self, force: bool = False) -> Callable:
         """As `keras.Model.make_test_function`; fused where XLA is on."""
-        if self.is_fused or self._is_replicated:
-            if self.test_function is None or force:
-                self.test_function = (
-                    self._fused(self.test_step, "evaluate")
-                    if self.is_fused
-                    else replicated(self, self.test_step, lambda: self.steps_per_execution)
-                )
-            return self.test_function
-        return super().make_test_function(force)
+        if self.test_function is None or force:
+            if self.is_fused:
+                function = self._fused(self.test_step, "evaluate")
+            elif self._is_replicated:
+                steps = lambda: self.steps_per_execution
+                function = replicated(self, self.test_step, steps)
+            else:
+                super().make_test_function(force=True)
+                function = self.test_function
+            self.test_function = self._skippable(function)
+        return self.test_function
 
     def make_predict_function(self, force: bool = False) -> Callable:
         """As `keras.Model.make_predict_function`; fused where XLA is on."""
@@ -297,6 +312,40 @@ class FusedModel(keras.Model):
             self.predict_function = function
         return self.predict_function
 
+    def _resumable(self, function: Callable) -> Callable:
+        """A train function that skips what `BackupAndRestore` knows to have been run."""
+
+        def draw(iterator: Iterator) -> int:
+            steps = self._next_steps() if self._is_replicated else self.steps_per_execution
+            return self._draw(iterator, "fit", steps)
+
+        def run(iterator: Iterator) -> dict[str, tf.Tensor]:
+            if self._backup is None or not self._backup.skips_execution:
+                return function(iterator)
+            return self._backup.skip_execution(
+                functools.partial(function, iterator), functools.partial(draw, iterator)
+            )
+
+        return run
+
+    def _skippable(self, function: Callable) -> Callable:
+        """A test function that skips the validation of epochs that are skipped."""
+
+        def run(iterator: Iterator) -> dict[str, tf.Tensor]:
+            if self._backup is None or not self._backup.skips_epoch:
+                return function(iterator)
+            self._draw(iterator, "evaluate", self.steps_per_execution)
+            return {}
+
+        return run
+
+    def _draw(self, iterator: Iterator, name: str, steps: int) -> int:
+        """Takes an execution's data; gives the number of steps."""
+        if self._residences.get(name) is not None:
+            next(iterator)
+            return steps
+        return len(take(iterator, steps))
+
     @property
     def _is_replicated(self) -> bool:
         strategy = self.distribute_strategy
@@ -309,6 +358,7 @@ class FusedModel(keras.Model):
         if of is not None:
             steps = min(steps, of - run % of)
         self._epoch = (run + steps, of)
+        self._steps_run = steps
         return steps
 
     def _fused(self, step: Callable, name: str) -> Callable:

@@ -8,7 +8,32 @@ from typing import Any
 
 import keras
 
-__all__ = ["first_epoch", "is_refusal_of_xla", "is_validation_of_fit"]
+__all__ = [
+    "COUNTERS",
+    "first_epoch",
+    "global_seed_generator",
+    "is_refusal_of_xla",
+    "is_validation_of_fit",
+]
+
+# The attributes in which callbacks count; all others say how they were made (Keras 3.15).
+COUNTERS: dict[type, tuple[str, ...]] = {
+    keras.callbacks.EarlyStopping: (
+        "wait",
+        "best",
+        "best_epoch",
+        "best_weights",
+        "stopped_epoch",
+    ),
+    keras.callbacks.History: ("epoch", "history"),
+    keras.callbacks.ModelCheckpoint: (
+        "best",
+        "_batches_seen_since_last_saving",
+        "_current_epoch",
+        "_last_batch_seen",
+    ),
+    keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
+}
 
 # The words in the messages with which XLA refuses an operation (TensorFlow 2.21).
 _REFUSAL_OF_XLA = ("tf2xla", "XLA", "unsupported operations", "Unsupported op")
@@ -34,6 +59,20 @@ def first_epoch(model: keras.Model, initial_epoch: int) -> int:
 def is_refusal_of_xla(message: str) -> bool:
     """Whether an error's message says that XLA can't compile an operation."""
     return any(words in message for words in _REFUSAL_OF_XLA)
+
+
+def global_seed_generator(make: bool = False) -> keras.random.SeedGenerator | None:
+    """The generator of draws by `keras.random` that are given no seed (Keras 3.15).
+
+    Args:
+        make: whether to make it where nothing has been drawn yet; else `None`.
+    """
+    generator = keras.src.backend.common.global_state.get_global_attribute(
+        "global_seed_generator"
+    )
+    if generator is None and make:
+        generator = keras.src.random.seed_generator.global_seed_generator()
+    return generator
 
 
 # What follows is no function, as it is how `fused.py` works:

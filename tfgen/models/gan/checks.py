@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from tfgen.losses import GANLoss
 from tfgen.models import checks
+from tfgen.models.conditions import check_conditions
+from tfgen.models.gan.conditions import call_network, find_conditions
 
 __all__ = [
     "check_batch",
@@ -35,7 +37,9 @@ _PASS_THROUGH = {"Cast", "Identity", "Reshape", "Squeeze"}
 _SQUASHING = {"Sigmoid": "sigmoid", "Softmax": "softmax"}
 
 
-def check_networks(generator: Any, discriminator: Any, latent_dim: int) -> tuple:
+def check_networks(
+    generator: Any, discriminator: Any, latent_dim: int
+) -> tuple[tuple, dict[str, tf.TensorSpec]]:
     """Builds the networks, where they are not, and checks that they fit.
 
     Args:
@@ -44,7 +48,7 @@ def check_networks(generator: Any, discriminator: Any, latent_dim: int) -> tuple
         latent_dim: the size of z.
 
     Returns:
-        The shape of one sample.
+        The shape of one sample, and the conditions by name.
 
     Raises:
         TypeError: if a network is no Keras layer or model.
@@ -57,9 +61,15 @@ def check_networks(generator: Any, discriminator: Any, latent_dim: int) -> tuple
             raise TypeError(
                 f"`{name}` must be a Keras model or layer; received {network!r}."
             )
+    conditions = find_conditions(generator, discriminator)
+    given = {
+        name: keras.Input(spec.shape[1:], dtype=spec.dtype.name)
+        for name, spec in conditions.items()
+    }
     samples = _symbolic_output(
         generator,
         keras.Input([latent_dim]),
+        given,
         f"`generator` must take z of shape (batch, {latent_dim}), by `latent_dim`",
     )
     if not isinstance(samples, keras.KerasTensor):
@@ -75,6 +85,7 @@ def check_networks(generator: Any, discriminator: Any, latent_dim: int) -> tuple
     logits = _symbolic_output(
         discriminator,
         keras.Input(shape, dtype=samples.dtype),
+        given,
         f"`discriminator` must take what `generator` makes, samples of shape {shape}",
     )
     if not isinstance(logits, keras.KerasTensor) or tuple(logits.shape)[1:] not in (
@@ -85,19 +96,21 @@ def check_networks(generator: Any, discriminator: Any, latent_dim: int) -> tuple
             "`discriminator` must return one logit an example, shape (batch, 1); "
             f"received {_describe(logits)}. End it in `keras.layers.Dense(1)`."
         )
-    squashing = _final_squashing(discriminator, shape)
+    squashing = _final_squashing(discriminator, shape, conditions)
     if squashing:
         raise ValueError(
             "`discriminator` must return logits a(x), with D(x) = sigmoid(a(x)); "
             f"received one that ends in a {squashing}. Return logits: end it in "
             "`keras.layers.Dense(1)` without activation."
         )
-    return shape
+    return shape, conditions
 
 
-def _symbolic_output(network: Any, network_input: keras.KerasTensor, rule: str) -> Any:
+def _symbolic_output(
+    network: Any, network_input: keras.KerasTensor, given: dict, rule: str
+) -> Any:
     try:
-        return network(network_input)
+        return call_network(network, network_input, given)
     except Exception as error:
         raise ValueError(
             f"{rule}; received {type(network).__name__} {network.name!r}, which fails on "
@@ -110,15 +123,17 @@ def _describe(outputs: Any) -> str:
     return f"shape {shapes[0]}" if len(shapes) == 1 else f"{len(shapes)} outputs: {shapes}"
 
 
-def _final_squashing(discriminator: Any, shape: tuple) -> str | None:
+def _final_squashing(
+    discriminator: Any, shape: tuple, conditions: dict[str, tf.TensorSpec]
+) -> str | None:
     """The name of the sigmoid or softmax that a network ends in, however written."""
 
     @tf.function(autograph=False)
-    def trace(x: tf.Tensor) -> tf.Tensor:
-        return discriminator(x, training=False)
+    def trace(x: tf.Tensor, given: dict[str, tf.Tensor]) -> tf.Tensor:
+        return call_network(discriminator, x, given, training=False)
 
     spec = tf.TensorSpec([None, *shape], discriminator.compute_dtype)
-    operation = trace.get_concrete_function(spec).outputs[0].op
+    operation = trace.get_concrete_function(spec, conditions).outputs[0].op
     while operation.type in _PASS_THROUGH:
         operation = operation.inputs[0].op
     return _SQUASHING.get(operation.type)
@@ -190,34 +205,53 @@ def check_trainable(model: Any) -> None:
         )
 
 
-def check_data(x: Any, sample_shape: tuple, name: str = "x") -> None:
+def check_data(
+    x: Any,
+    sample_shape: tuple,
+    conditions: dict[str, tf.TensorSpec],
+    name: str = "x",
+) -> None:
     """Checks what can be known of data before the first step.
 
     Args:
         x: an array or tensor, a `tf.data.Dataset`, or something else that Keras takes,
             whose batches `check_batch` will see.
+            With conditions a dict of such, of x and each condition.
         sample_shape: the shape of one sample of the generator.
+        conditions: what the networks take beside it.
         name: what to call it.
 
     Raises:
         TypeError: if x is not floating point.
-        ValueError: if x is empty, not finite or of another shape, or has labels.
+        ValueError: if x is empty, not finite or of another shape, or has labels; if a
+            condition is missing, unknown, or of another shape or number of rows.
     """
     if isinstance(x, tf.data.Dataset):
-        check_batch(x.element_spec, sample_shape, name)
-    elif hasattr(x, "shape") and hasattr(x, "dtype"):
-        check_batch(x, sample_shape, name)
+        check_batch(x.element_spec, sample_shape, conditions, name)
+    elif isinstance(x, dict) or (hasattr(x, "shape") and hasattr(x, "dtype")):
+        x, _ = check_batch(x, sample_shape, conditions, name)
         checks.check_array(x, name)
 
 
-def check_batch(data: Any, sample_shape: tuple, name: str = "x") -> Any:
-    """The x of a batch, or its spec; raises as `check_data` does."""
+def check_batch(
+    data: Any,
+    sample_shape: tuple,
+    conditions: dict[str, tf.TensorSpec],
+    name: str = "x",
+) -> tuple[Any, dict[str, Any]]:
+    """The x of a batch, or its spec, and its conditions; raises as `check_data` does."""
     x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
     if y is not None or weight is not None:
         raise ValueError(
             f"`{name}` must come alone; received labels or sample weights with it. Leave "
             "them out: a GAN uses neither."
         )
+    given = x if isinstance(x, dict) else {"x": x}
+    if "x" not in given:
+        raise ValueError(
+            f"`{name}` must have an entry 'x', the data; received {sorted(given)}."
+        )
+    x = given["x"]
     if not (hasattr(x, "shape") and hasattr(x, "dtype")):
         raise TypeError(f"`{name}` must be one tensor; received {type(x).__name__}.")
     dtype = tf.as_dtype(x.dtype)
@@ -233,4 +267,5 @@ def check_batch(data: Any, sample_shape: tuple, name: str = "x") -> Any:
         "That is the shape of the generator's samples, which the discriminator compares "
         "with the data.",
     )
-    return x
+    others = {key: value for key, value in given.items() if key != "x"}
+    return x, check_conditions(others, conditions, x.shape[0], name)

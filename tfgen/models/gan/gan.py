@@ -4,10 +4,12 @@ import os
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfgen import losses, random, serving
 from tfgen.models import checks
+from tfgen.models.conditions import as_tensors, check_conditions
 from tfgen.models.gan.checks import (
     check_batch,
     check_compile_options,
@@ -17,6 +19,7 @@ from tfgen.models.gan.checks import (
     check_stabilisers,
     check_trainable,
 )
+from tfgen.models.gan.conditions import Conditions, call_network
 from tfgen.models.gan.monitor import Monitor, OneSampleWarning, explain_divergence
 from tfgen.models.gan.updates import (
     build_optimizer,
@@ -56,6 +59,11 @@ class GAN(GenerativeModel):
     `accuracy`, `mean_ratio` and `ess` only where a is a log-ratio. `ess` says how much
     of a batch a maximum-likelihood step learns from.
 
+    Networks of several inputs take conditions: their `keras.Input`s are named, `z` of the
+    generator, `x` of the discriminator, and any other name a condition, the same for both.
+    `fit({"x": x, "c": c})` then trains p_gen(x|c): a sample meets the discriminator with
+    the condition that made it, and a(x, c) is log p_data(x|c) - log p_gen(x|c).
+
     Args:
         generator: a Keras model from z `[B, latent_dim]` to samples `[B, ...]`.
         discriminator: a Keras model from samples to logits, `[B, 1]` or `[B]`. For
@@ -69,9 +77,8 @@ class GAN(GenerativeModel):
             integer.
         ValueError: if `latent_dim` is below 1, the networks don't fit each other, or
             the discriminator returns anything but one logit an example; a final sigmoid
-            or softmax is found.
+            or softmax is found; a network of several inputs has none named z or x.
 
-    >>> import numpy as np
     >>> generator = keras.Sequential([keras.layers.Dense(2)])
     >>> discriminator = keras.Sequential([keras.layers.Dense(1)])
     >>> gan = GAN(generator, discriminator, latent_dim=3)
@@ -96,7 +103,9 @@ class GAN(GenerativeModel):
     ) -> None:
         super().__init__(**kwargs)
         self.latent_dim = checks.positive_integer(latent_dim, "latent_dim")
-        self.sample_shape = check_networks(generator, discriminator, self.latent_dim)
+        self.sample_shape, self.conditions = check_networks(
+            generator, discriminator, self.latent_dim
+        )
         self.generator = generator
         self.discriminator = discriminator
         self.averaged_generator: keras.Model | None = None
@@ -196,7 +205,9 @@ class GAN(GenerativeModel):
         self._monitor = Monitor(self.loss, has_penalty=gradient_penalty is not None)
         self.averaged_generator = None
         if generator_ema is not None:
-            self.averaged_generator = frozen_copy(self.generator, self.latent_dim)
+            self.averaged_generator = frozen_copy(
+                self.generator, self.latent_dim, self.conditions
+            )
         self._programs.clear()  # which may draw from an average of before
 
     def get_compile_config(self) -> dict[str, Any]:
@@ -241,7 +252,8 @@ class GAN(GenerativeModel):
 
         Args:
             x: data `[N, ...]` of a floating-point type and the samples' shape, a
-                `tf.data.Dataset` of batches of it, or whatever else Keras takes.
+                `tf.data.Dataset` of batches of it, or whatever else Keras takes. With
+                conditions a dict, of x and of each condition by name, `[N, ...]`.
             *args: as `keras.Model.fit`'s; `y` must be left out.
             **kwargs: as `keras.Model.fit`'s.
 
@@ -253,6 +265,7 @@ class GAN(GenerativeModel):
                 and which objective avoids it. The model keeps its last good weights.
             TypeError: if x is not floating point.
             ValueError: if x is empty, not finite or of another shape, or has labels; if
+                a condition is missing, unknown or of another shape or number of rows; if
                 no network has a weight to train.
         """
         return super().fit(x, *args, **kwargs)
@@ -262,7 +275,9 @@ class GAN(GenerativeModel):
         check_trainable(self)
         self._check_call(call)
         if call.validation_data is not None:
-            check_data(call.validation_data, self.sample_shape, "validation_data")
+            check_data(
+                call.validation_data, self.sample_shape, self.conditions, "validation_data"
+            )
         call.callbacks.insert(0, OneSampleWarning())
         if self._guard:
             optimizers = [self.generator_optimizer, self.discriminator_optimizer]
@@ -277,52 +292,55 @@ class GAN(GenerativeModel):
         for name in ("y", "sample_weight", "class_weight"):
             if getattr(call, name, None) is not None:
                 raise ValueError(
-                    f"`{name}` must be left out, since a GAN uses x alone; received one. "
-                    "Call `fit(x)` or `evaluate(x)`."
+                    f"`{name}` must be left out, since a GAN uses x and its conditions "
+                    "alone; received one. Call `fit(x)` or `evaluate(x)`."
                 )
-        check_data(call.x, self.sample_shape)
+        check_data(call.x, self.sample_shape, self.conditions)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """`discriminator_steps` updates of the discriminator, one of the generator."""
-        real = check_batch(data, self.sample_shape)
+        real, given = check_batch(data, self.sample_shape, self.conditions)
         rows, total = global_rows(real.shape[0] or tf.shape(real)[0])
         share = tf.cast(tf.size(rows), tf.float32) / tf.cast(total, tf.float32)
         update = tf.cast(self._train_step_number.value + 1, tf.float32)
         keys = self._train_keys(rows)
         numbers = range(self.discriminator_steps + 1)
         *early, last = [random.stream(keys, Stream.UPDATE, number) for number in numbers]
-        by_discriminator = [self._train_discriminator(real, k, share) for k in early]
-        by_generator = self._train_generator(real, last, share)
+        by_discriminator = [
+            self._train_discriminator(real, given, keys, share) for keys in early
+        ]
+        by_generator = self._train_generator(real, given, last, share)
         self._update_average(update)
         self.monitor.track_step(by_discriminator, by_generator)
         return self.monitor.logs
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The losses on a batch; see `keras.Model.test_step`."""
-        real = check_batch(data, self.sample_shape)
+        real, given = check_batch(data, self.sample_shape, self.conditions)
         keys = self._test_keys(*global_rows(real.shape[0] or tf.shape(real)[0]))
-        fake = self._generate(self.generator, keys)
-        self._discriminator_objective(real, fake, keys, training=False)
-        self._generator_objective(fake, real, training=False)
+        fake = self._generate(self.generator, keys, given)
+        self._discriminator_objective(real, fake, given, keys, training=False)
+        self._generator_objective(fake, real, given, training=False)
         return self.monitor.logs
 
     def _train_discriminator(
-        self, real: tf.Tensor, keys: tf.Tensor, share: tf.Tensor
+        self, real: tf.Tensor, given: Conditions, keys: tf.Tensor, share: tf.Tensor
     ) -> list[tf.Tensor]:
-        fake = tf.stop_gradient(self._generate(self.generator, keys, training=True))
+        fake = self._generate(self.generator, keys, given, training=True)
+        fake = tf.stop_gradient(fake)
         return minimise(
-            lambda: self._discriminator_objective(real, fake, keys, training=True),
+            lambda: self._discriminator_objective(real, fake, given, keys, training=True),
             self.discriminator_optimizer,
             self.discriminator.trainable_variables,
             share,
         )
 
     def _train_generator(
-        self, real: tf.Tensor, keys: tf.Tensor, share: tf.Tensor
+        self, real: tf.Tensor, given: Conditions, keys: tf.Tensor, share: tf.Tensor
     ) -> list[tf.Tensor]:
         def objective() -> tuple[tf.Tensor, list[tf.Tensor]]:
-            fake = self._generate(self.generator, keys, training=True)
-            return self._generator_objective(fake, real, training=True)
+            fake = self._generate(self.generator, keys, given, training=True)
+            return self._generator_objective(fake, real, given, training=True)
 
         variables = self.generator.trainable_variables
         return minimise(objective, self.generator_optimizer, variables, share)
@@ -333,26 +351,36 @@ class GAN(GenerativeModel):
             update_average(self.averaged_generator, self.generator, decay)
 
     def _discriminator_objective(
-        self, real: tf.Tensor, fake: tf.Tensor, keys: tf.Tensor, training: bool
+        self,
+        real: tf.Tensor,
+        fake: tf.Tensor,
+        given: Conditions,
+        keys: tf.Tensor,
+        training: bool,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """What the discriminator minimises, penalty included, and what to watch."""
-        real_logits = self.discriminator(real, training=training)
-        fake_logits = self.discriminator(fake, training=training)
+        real_logits = call_network(self.discriminator, real, given, training=training)
+        fake_logits = call_network(self.discriminator, fake, given, training=training)
         loss = self.loss.discriminator(real_logits, fake_logits, self.label_smoothing)
-        penalty = self._penalty(real, fake, keys, training)
+        penalty = self._penalty(real, fake, given, keys, training)
         watched = self.monitor.track_discriminator(loss, real_logits, fake_logits, penalty)
         if penalty is not None:
             loss += self.gradient_penalty_weight * tf.cast(penalty, loss.dtype)
         return loss, watched
 
     def _penalty(
-        self, real: tf.Tensor, fake: tf.Tensor, keys: tf.Tensor, training: bool
+        self,
+        real: tf.Tensor,
+        fake: tf.Tensor,
+        given: Conditions,
+        keys: tf.Tensor,
+        training: bool,
     ) -> tf.Tensor | None:
         if self.gradient_penalty is None:
             return None
 
         def discriminator(x: tf.Tensor) -> tf.Tensor:
-            return self.discriminator(x, training=training)
+            return call_network(self.discriminator, x, given, training=training)
 
         if self.gradient_penalty == "r1":
             return losses.r1_penalty(discriminator, real)
@@ -363,23 +391,31 @@ class GAN(GenerativeModel):
         return losses.wgan_gp_penalty(discriminator, real, fake, mixture)
 
     def _generator_objective(
-        self, fake: tf.Tensor, real: tf.Tensor, training: bool
+        self, fake: tf.Tensor, real: tf.Tensor, given: Conditions, training: bool
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """What the generator minimises, and what to watch."""
-        fake_logits = self.discriminator(fake, training=training)
+        fake_logits = call_network(self.discriminator, fake, given, training=training)
         real_logits = None
         if self.loss.needs_real_logits:
-            real_logits = self.discriminator(real, training=training)
+            real_logits = call_network(self.discriminator, real, given, training=training)
         loss = self.loss.generator(fake_logits, real_logits)
         return loss, self.monitor.track_generator(loss, fake_logits)
 
     # Use.
 
-    def call(self, z: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Samples G(z), of z `[B, latent_dim]`; so `predict(z)` too."""
+    def call(self, z: Any, training: bool = False) -> tf.Tensor:
+        """Samples G(z), of z `[B, latent_dim]`; so `predict(z)` too.
+
+        With conditions z is a dict, of `z` and each condition.
+        """
         return self._sampler(z, training=training)
 
-    def sample(self, num_samples: int | None = None, seed: Any = None) -> tf.Tensor:
+    def sample(
+        self,
+        num_samples: int | None = None,
+        seed: Any = None,
+        condition: Conditions | None = None,
+    ) -> tf.Tensor:
         """Draws G(z), z ~ N(0, I), from `averaged_generator` where there is one.
 
         `sample(n, seed=s)` gives row i the key (s, step 0, row i); `sample(seed=[...])`
@@ -387,15 +423,19 @@ class GAN(GenerativeModel):
         model gives for it.
 
         Args:
-            num_samples: how many; left out where `seed` is a vector.
+            num_samples: how many; left out where `seed` is a vector, and may be where
+                there is a `condition`, one row of which makes one sample.
             seed: an integer, a vector of integers, or `None` for fresh numbers.
+            condition: what the generator and the discriminator take beside z and x, by
+                name, `[num_samples, ...]` each; `None` where that is nothing.
 
         Returns:
             `[num_samples, ...]`.
 
         Raises:
-            ValueError: if both or neither of `num_samples` and a vector `seed` are given.
-            TypeError: if one is not of an integer type.
+            ValueError: if both or neither of `num_samples` and a vector `seed` are given;
+                if a condition is missing, unknown, or of another shape or number of rows.
+            TypeError: if `seed` or `num_samples` is not of an integer type.
 
         >>> generator = keras.Sequential([keras.layers.Dense(2)])
         >>> discriminator = keras.Sequential([keras.layers.Dense(1)])
@@ -404,29 +444,42 @@ class GAN(GenerativeModel):
         >>> bool(tf.reduce_all(abs(pair[1] - one[0]) < 1e-6))
         True
         """
+        given = check_conditions(as_tensors(condition), self.conditions, None, "condition")
+        if given and num_samples is None and np.ndim(seed if seed is not None else 0) == 0:
+            num_samples = len(next(iter(given.values())))
         keys = self._sample_keys(num_samples, seed)
-        signature = (tf.TensorSpec([None, 2], tf.uint32),)  # one trace for any number
-        make = lambda: self._sample_by_key
-        return self.program("sample", make, input_signature=signature)(keys)
+        check_conditions(given, self.conditions, keys.shape[0], "condition")
+        tensors = {
+            name: tf.cast(given[name], spec.dtype) for name, spec in self.conditions.items()
+        }
+        # Two traces: one of the first number of samples, one of any other.
+        program = self.program("sample", lambda: self._sample_by_key, reduce_retracing=True)
+        return program(keys, tensors)
 
     @property
     def _sampler(self) -> keras.Model:
         return self.averaged_generator or self.generator
 
     def _generate(
-        self, generator: keras.Model, keys: tf.Tensor, training: bool = False
+        self,
+        generator: keras.Model,
+        keys: tf.Tensor,
+        given: Conditions,
+        training: bool = False,
     ) -> tf.Tensor:
         z = random.normal(random.stream(keys, Stream.LATENT), [self.latent_dim])
-        return generator(z, training=training)
+        return call_network(generator, z, given, training=training)
 
-    def _sample_by_key(self, keys: tf.Tensor) -> tf.Tensor:
-        return tf.cast(self._generate(self._sampler, keys), self.variable_dtype)
+    def _sample_by_key(self, keys: tf.Tensor, given: Conditions) -> tf.Tensor:
+        samples = self._generate(self._sampler, keys, given)
+        return tf.cast(samples, self.variable_dtype)
 
     def log_density_ratio(self, x: Any, batch_size: int = 1024) -> tf.Tensor:
         """The discriminator's estimate of log p_data(x) - log p_gen(x): its logit a(x).
 
         Args:
-            x: `[B, ...]`, of the samples' shape.
+            x: `[B, ...]`, of the samples' shape; with conditions a dict, of x and each
+                condition, and the ratio is p_data(x|c) to p_gen(x|c).
             batch_size: how many are taken at a time.
 
         Returns:
@@ -450,11 +503,18 @@ class GAN(GenerativeModel):
                 f"optimal logit; received {self.label_smoothing}."
             )
         batch_size = checks.positive_integer(batch_size, "batch_size")
-        x = tf.convert_to_tensor(x)
-        check_data(x, self.sample_shape)
+        x = keras.tree.map_structure(tf.convert_to_tensor, x)
+        check_data(x, self.sample_shape, self.conditions)
+        x, given = check_batch(x, self.sample_shape, self.conditions)
+        parts = [slice(i, i + batch_size) for i in range(0, len(x), batch_size)]
         logits = [
-            self.discriminator(x[start : start + batch_size], training=False)
-            for start in range(0, len(x), batch_size)
+            call_network(
+                self.discriminator,
+                x[part],
+                {name: value[part] for name, value in given.items()},
+                training=False,
+            )
+            for part in parts
         ]
         return tf.cast(tf.reshape(tf.concat(logits, axis=0), [-1]), self.variable_dtype)
 
@@ -471,8 +531,9 @@ class GAN(GenerativeModel):
         | `serving_default` = `sample` | `seed` int64 [B] | `samples` [B, ...] |
         | `decode` | `z` [B, D] | `samples` [B, ...] |
 
-        One seed is one sample, the same on every replica, in every batch and after every
-        restart, and the same as `sample(seed=[...])` gives.
+        Each condition is one more input of both, by its name. One seed is one sample, the
+        same on every replica, in every batch and after every restart, and the same as
+        `sample(seed=[...])` gives.
 
         Args:
             filepath: the base directory of the model, as the server reads it.
@@ -489,17 +550,17 @@ class GAN(GenerativeModel):
             OSError: if it can't be written. Earlier versions are left as they were.
         """
 
-        def sample(seed: tf.Tensor) -> dict[str, tf.Tensor]:
-            return {"samples": self._sample_by_key(random.row_keys(seed, 0, 0))}
+        def sample(seed: tf.Tensor, **given: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"samples": self._sample_by_key(random.row_keys(seed, 0, 0), given)}
 
-        def decode(z: tf.Tensor) -> dict[str, tf.Tensor]:
-            samples = self._sampler(z, training=False)
+        def decode(z: tf.Tensor, **given: tf.Tensor) -> dict[str, tf.Tensor]:
+            samples = call_network(self._sampler, z, given, training=False)
             return {"samples": tf.cast(samples, self.variable_dtype)}
 
         seed = tf.TensorSpec([None], tf.int64)
         z = tf.TensorSpec([None, self.latent_dim], self.variable_dtype)
         signatures = {
-            "sample": serving.Signature(sample, {"seed": seed}),
-            "decode": serving.Signature(decode, {"z": z}),
+            "sample": serving.Signature(sample, {"seed": seed, **self.conditions}),
+            "decode": serving.Signature(decode, {"z": z, **self.conditions}),
         }
         return serving.export(filepath, signatures, version=version, xla=xla)

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfgen.models.gan.conditions import call_network
+
 __all__ = ["build_optimizer", "frozen_copy", "minimise", "update_average"]
 
 
@@ -67,11 +69,17 @@ def minimise(
     return rest
 
 
-def frozen_copy(generator: keras.layers.Layer, latent_dim: int) -> keras.layers.Layer:
+def frozen_copy(
+    generator: keras.layers.Layer, latent_dim: int, conditions: dict[str, tf.TensorSpec]
+) -> keras.layers.Layer:
     """A copy of a generator, with its weights, that no optimizer trains."""
     config = keras.saving.serialize_keras_object(generator)
     copy = keras.saving.deserialize_keras_object(config)
-    copy(keras.Input([latent_dim]))
+    given = {
+        name: keras.Input(spec.shape[1:], dtype=spec.dtype.name)
+        for name, spec in conditions.items()
+    }
+    call_network(copy, keras.Input([latent_dim]), given)  # builds it
     copy.set_weights(generator.get_weights())
     copy.trainable = False
     return copy

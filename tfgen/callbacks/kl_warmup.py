@@ -1,4 +1,4 @@
-"""Keras callbacks for latent-variable models."""
+"""Raises the weight of the KL over the first epochs."""
 
 from typing import Any
 
@@ -76,9 +76,9 @@ class KLWarmup(keras.callbacks.Callback):
         if steps:
             self._set(self._epoch + batch / steps)
 
-    def on_train_end(self, logs: Any = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Sets beta for all the epochs that were run."""
-        self._set(self._epoch + 1)
+        self._set(epoch + 1)
 
     def _set(self, epochs: float) -> None:
         share = min(1.0, epochs / self.num_epochs)

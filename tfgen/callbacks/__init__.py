@@ -1,0 +1,6 @@
+"""Keras callbacks for generative models, and for runs that may be killed."""
+
+from tfgen.callbacks.kl_warmup import KLWarmup
+from tfgen.training.backup import BackupAndRestore
+
+__all__ = ["BackupAndRestore", "KLWarmup"]
