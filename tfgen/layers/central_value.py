@@ -6,8 +6,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfgen import random
+from tfgen.layers.discrete_law import is_discrete_law
 from tfgen.layers.factored_distribution import FactoredDistribution
-from tfgen.layers.sampling import parts_of, sample, unwrap
+from tfgen.layers.sampling import sample, unwrap
 
 tfd = tfp.distributions
 
@@ -22,13 +23,7 @@ def is_discrete(distribution: tfd.Distribution) -> bool:
     """
     if isinstance(distribution, FactoredDistribution):
         return all(distribution.is_discrete.values())
-    distribution = unwrap(distribution)
-    if distribution.reparameterization_type == tfd.FULLY_REPARAMETERIZED:
-        return False
-    parts = parts_of(distribution)
-    if parts:  # a mixture's bijector is unknown, whatever its components are
-        return all(map(is_discrete, parts))
-    return distribution.experimental_default_event_space_bijector() is None
+    return is_discrete_law(distribution)
 
 
 def central_value(distribution: tfd.Distribution) -> Any:

@@ -7,14 +7,14 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.layers import FactoredDistribution
+from tfgen.layers import FactoredDistribution, is_discrete, is_relaxed
 from tfgen.losses.estimators import Estimator, get_estimator, known_estimators
 from tfgen.losses.reductions import elbo as average
 from tfgen.losses.weights import Draws, LogLikelihood, LogWeights, log_weights
 
 tfd = tfp.distributions
 
-__all__ = ["Bound", "Evaluation", "positive_integer"]
+__all__ = ["Bound", "Evaluation", "is_half_relaxed", "positive_integer"]
 
 
 class Evaluation(NamedTuple):
@@ -115,6 +115,21 @@ class Bound:
             self._estimator.check(posterior, self.num_samples)
         except ValueError as error:
             raise ValueError(f"{error} {self._advice(posterior)}") from None
+        is_open = self._closed_form(posterior, prior) is None
+        if is_open and is_half_relaxed(posterior, prior):
+            raise ValueError(
+                "`prior` must be relaxed too where the posterior is, unless the bound "
+                f"is an `ELBO` with a KL in closed form; received {self!r} with a "
+                "discrete prior. Relax the prior, such as by `tfgen.layers."
+                "LearnedPrior(tfgen.layers.RelaxedBernoulli([8], 0.5))`, use "
+                "loss='elbo', or `straight_through=True`, which draws discrete values."
+            )
+
+    def _closed_form(
+        self, posterior: tfd.Distribution, prior: tfd.Distribution
+    ) -> tf.Tensor | None:
+        """KL(q(z|x) || p(z)), `[B]`, where the bound has it in closed form."""
+        return None
 
     def _advice(self, posterior: tfd.Distribution) -> str:
         """Which estimators apply to a posterior."""
@@ -207,6 +222,14 @@ class Bound:
         arguments = self.get_config() | {"estimator": self.estimator}
         text = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
         return f"{type(self).__name__}({text})"
+
+
+def is_half_relaxed(posterior: tfd.Distribution, prior: tfd.Distribution) -> bool:
+    """Whether a latent's posterior is relaxed and its prior is discrete."""
+    if isinstance(posterior, FactoredDistribution):
+        relaxed, discrete = posterior.is_relaxed, prior.is_discrete
+        return any(relaxed[name] and discrete[name] for name in relaxed)
+    return is_relaxed(posterior) and is_discrete(prior)
 
 
 def positive_integer(value: Any, name: str) -> int:

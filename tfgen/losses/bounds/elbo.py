@@ -8,7 +8,8 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.losses.bounds.base import Bound, Evaluation
+from tfgen.layers import discrete_law
+from tfgen.losses.bounds.base import Bound, Evaluation, is_half_relaxed
 from tfgen.losses.reductions import elbo
 from tfgen.losses.weights import LogLikelihood, LogWeights, log_weights
 
@@ -93,6 +94,8 @@ class ELBO(Bound):
     ) -> tf.Tensor | None:
         if self.kl == "monte_carlo" or not self._estimator.keeps_kl:
             return None
+        if is_half_relaxed(posterior, prior):  # arXiv 1611.01144: that of the discrete laws
+            posterior, prior = discrete_law(posterior), discrete_law(prior)
         try:
             return tfd.kl_divergence(posterior, prior)
         except NotImplementedError:
