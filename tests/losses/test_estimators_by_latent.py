@@ -45,7 +45,7 @@ def discrete_first():
             "z": keras.Model(y, normal),
         }
     )
-    return encoder, model_of(y, z)
+    return encoder, *model_of(y, z)
 
 
 def continuous_first():
@@ -59,7 +59,7 @@ def continuous_first():
             "y": keras.Model(z, tfl.OneHotCategorical(3)(logits)),
         }
     )
-    return encoder, model_of(y, z)
+    return encoder, *model_of(y, z)
 
 
 def model_of(y, z):
@@ -130,7 +130,7 @@ def gradients(parts, loss, rows=2000, batches=50):
 def assert_unbiased(samples, exact):
     error = samples.std(0, ddof=1) / np.sqrt(len(samples))
     assert np.all(error < 0.02), "too few replicates to tell"
-    assert np.all(np.abs(samples.mean(0) - exact) < 4 * error + 2e-5)
+    assert np.all(np.abs(samples.mean(0) - exact) < 4 * error + 5e-5)
 
 
 @pytest.mark.parametrize("order", MODELS)
