@@ -11,13 +11,14 @@ WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format typecheck ci clean
+.PHONY: help demo test test-slow kills lint format typecheck ci clean
 .NOTPARALLEL:
 
 help:
 	@echo "make demo       train an IWAE on digits, export it and sample it (out/demo)"
 	@echo "make test       quick tests, doctests and the README's code"
 	@echo "make test-slow  the tests marked slow"
+	@echo "make kills      kill and resume training 50 times, about 15 minutes"
 	@echo "make lint       ruff: lint and format, changing nothing"
 	@echo "make format     ruff: mend what it can"
 	@echo "make typecheck  mypy over tfgen"
@@ -40,6 +41,9 @@ test: $(VENV)/test.stamp
 
 test-slow: $(VENV)/test.stamp
 	$(RUN) -m pytest -n $(WORKERS) -m slow
+
+kills: $(VENV)/test.stamp
+	$(RUN) -m tests.training.kills 50
 
 lint: $(VENV)/test.stamp
 	$(RUN) -m ruff check .

@@ -10,6 +10,7 @@ them. `saved_models/README.md` says how to serve them.
 
 import os
 import shutil
+from collections.abc import Callable
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
@@ -20,7 +21,7 @@ from absl import app, flags, logging
 import tfgen
 
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", "saved_models", "Where to write.")
-_NAMES = ("vae_digits", "iwae_digits", "gan_digits")
+_NAMES = ("vae_digits", "iwae_digits", "conditional_digits", "gan_digits")
 _MODELS = flags.DEFINE_multi_enum("model", _NAMES, _NAMES, "What to make; all by default.")
 _EPOCHS = flags.DEFINE_integer(
     "epochs", 100, "Passes over the data; four times as many for the GAN.", lower_bound=1
@@ -48,21 +49,45 @@ def make_vae(kind: type[tfgen.models.VAE]) -> tfgen.models.VAE:
     return kind(encoder, decoder)
 
 
-def train_vae(kind: type[tfgen.models.VAE], loss: str) -> tfgen.models.VAE:
+def make_conditional() -> tfgen.models.VAE:
+    """The same networks, given the class: q(z|x, c), p(x|z, c), and N(0, I) for z."""
+    posterior, latent_dim = tfgen.layers.MultivariateNormalDiag, 8
+    likelihood = tfgen.layers.IndependentBernoulli
+    x, z = keras.Input(SHAPE, name="x"), keras.Input([latent_dim], name="z")
+    c = keras.Input([], dtype="int64", name="c")
+
+    def params(value: keras.KerasTensor, size: int) -> keras.KerasTensor:
+        label = keras.layers.Embedding(10, 16)(c)
+        h = keras.layers.Concatenate()([keras.layers.Flatten()(value), label])
+        for _ in range(2):
+            h = keras.layers.Dense(UNITS, activation="relu")(h)
+        return keras.layers.Dense(size)(h)
+
+    q = posterior(latent_dim)(params(x, posterior.params_size(latent_dim)))
+    p = likelihood(SHAPE)(params(z, likelihood.params_size(SHAPE)))
+    return tfgen.models.IWAE(keras.Model([x, c], q), keras.Model([z, c], p))
+
+
+def train_vae(make: Callable[[], tfgen.models.VAE], loss: str) -> tfgen.models.VAE:
     """Trains on four fifths of the digits, and says what it makes of the others."""
-    x_train, x_test = tfgen.datasets.load_digits()
+    (x_train, c_train), (x_test, c_test) = tfgen.datasets.load_digits(labels=True)
     steps = _EPOCHS.value * (len(x_train) // 64 + 1)
-    model = make_vae(kind)
+    model = make()
+    conditional = bool(model.structure.conditions)
+    train, test = (
+        {"x": x, "c": c} if conditional else x
+        for x, c in ((x_train, c_train), (x_test, c_test))
+    )
     model.compile(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)), loss
     )
-    model.fit(x_train, batch_size=64, epochs=_EPOCHS.value, verbose=0)
-    log_likelihood = np.mean(model.log_prob(x_test, 5000, seed=0))
+    model.fit(train, batch_size=64, epochs=_EPOCHS.value, verbose=0)
+    log_likelihood = np.mean(model.log_prob(test, 5000, seed=0))
     print(
-        f"  held-out log p(x) {log_likelihood:.2f} nats a digit, by 5,000 samples of q(z|x)"
+        f"  held-out log p(x{'|c' if conditional else ''}) {log_likelihood:.2f} nats a "
+        "digit, by 5,000 samples of q"
     )
-    trained = make_vae(kind)  # without the optimizer's state, which is twice the weights
-    trained.build((None, *SHAPE))
+    trained = make()  # without the optimizer's state, which is twice the weights
     trained.set_weights(model.get_weights())
     return trained
 
@@ -100,8 +125,9 @@ def train_gan() -> tfgen.models.GAN:
 
 
 MAKERS = {
-    "vae_digits": lambda: train_vae(tfgen.models.VAE, "elbo"),
-    "iwae_digits": lambda: train_vae(tfgen.models.IWAE, "iwlb"),
+    "vae_digits": lambda: train_vae(lambda: make_vae(tfgen.models.VAE), "elbo"),
+    "iwae_digits": lambda: train_vae(lambda: make_vae(tfgen.models.IWAE), "iwlb"),
+    "conditional_digits": lambda: train_vae(make_conditional, "iwlb"),
     "gan_digits": train_gan,
 }
 

@@ -14,8 +14,8 @@ import tfgen
 
 PACKAGE = pathlib.Path(tfgen.__file__).parent
 
-# A room imports rooms of lower rank and itself. What stands at the top level and is no
-# room (datasets, plots, callbacks) may use every room and is used by none.
+# A package imports packages of lower rank and itself. What stands at the top level and is
+# none (datasets, plots, callbacks) may use every package and is used by none.
 RANKS = {
     "version": 0,
     "random": 1,
@@ -114,7 +114,7 @@ def imports_of(source, modules):
     return found
 
 
-def room_of(module):
+def package_of(module):
     """`layers` of `tfgen.layers.base`; the empty string of `tfgen` itself."""
     return [*module.split("."), ""][1]
 
@@ -126,10 +126,10 @@ def rule_breakers(sources):
         for imported in sorted(imports_of(source, sources)):
             root = imported.split(".")[0]
             if root == "tfgen":
-                home, room = room_of(module), room_of(imported)
-                low, high = RANKS.get(room, TOP), RANKS.get(home, TOP)
+                home, other = package_of(module), package_of(imported)
+                low, high = RANKS.get(other, TOP), RANKS.get(home, TOP)
                 # `tfgen` itself imports every package and is imported by none.
-                if home and room != home and not (room and low < high):
+                if home and other != home and not (other and low < high):
                     broken.append(f"{module} imports {imported}")
             foreign = {"tf_keras", "examples", "benchmarks", "tests"}
             if root in foreign or imported.startswith(
@@ -218,8 +218,8 @@ def test_every_module_says_what_is_public_and_documents_it(name):
 
 @pytest.mark.parametrize("name", PROMISED)
 def test_names_of_the_design_are_reachable_from_the_package(name):
-    room, public = name.split(".")
-    module = getattr(tfgen, room)
+    package, public = name.split(".")
+    module = getattr(tfgen, package)
     assert public in module.__all__
     assert callable(getattr(module, public))
 
@@ -269,9 +269,9 @@ def test_adding_up_the_terms_elsewhere_is_found():
     assert not adds_terms("w = terms.log_likelihood")
 
 
-def test_every_room_is_reachable_from_the_package():
-    rooms = {name.split(".")[1] for name in MODULES if name != "tfgen"} - {"version"}
-    assert rooms | {"__version__"} == set(tfgen.__all__)
+def test_every_package_is_reachable_from_the_package():
+    packages = {name.split(".")[1] for name in MODULES if name != "tfgen"} - {"version"}
+    assert packages | {"__version__"} == set(tfgen.__all__)
 
 
 SIDE_EFFECTS = """

@@ -39,7 +39,7 @@ def test_a_registered_conversion_is_saved_by_its_name(tmp_path):
             lambda logits: np.exp(logits) / (1 + np.exp(logits)) ** 2,
         ),
     ],
-    ids=str,
+    ids=["property", "its name", "a moment's name", "a moment"],
 )
 def test_properties_and_moments_of_tfp_are_conversions(function, by_hand, tmp_path):
     model = keras.Sequential(

@@ -279,3 +279,18 @@ def test_the_encoder_of_a_vamp_prior_is_in_the_model_once():
 def test_bad_arguments_are_named(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_a_vamp_prior_is_of_one_encoder():
+    def encoder():
+        layer = tfgen.layers.MultivariateNormalDiag(2)
+        return keras.Sequential([keras.Input([3]), keras.layers.Dense(4), layer])
+
+    first = encoder()
+    prior = tfgen.layers.VampPrior(5)
+    prior.attach(first, (None, 3))
+    before = prior().log_prob([0.0, 0.0])
+    prior.attach(first, (None, 3))  # the same again, as of a second model that shares it
+    with pytest.raises(ValueError, match=r"`encoder` must be the one.*Make a prior"):
+        prior.attach(encoder(), (None, 3))
+    np.testing.assert_array_equal(prior().log_prob([0.0, 0.0]), before)

@@ -14,7 +14,7 @@ from tests.serving import protos
 from tfgen import losses, models, random, serving
 
 ROOT = pathlib.Path(__file__).resolve().parents[2] / "saved_models"
-NAMES = ["gan_digits", "iwae_digits", "vae_digits"]
+NAMES = ["conditional_digits", "gan_digits", "iwae_digits", "vae_digits"]
 SEEDS = np.array([0, 1, -1, 2**63 - 1, -(2**63)], np.int64)
 X = tfgen.datasets.load_digits()[1][: len(SEEDS)]
 Z = np.random.default_rng(0).normal(size=[len(SEEDS), 16]).astype(np.float32)
@@ -50,11 +50,38 @@ def of_vae(model):
     }
 
 
+def of_conditional(model):
+    """The same of a model that takes a class beside."""
+    c = {"c": np.array([0, 3, 9, 3, 7], np.int64)}
+    given = {"x": X, **c}
+    drawn = {
+        "samples": model.sample(seed=SEEDS, condition=c),
+        "mean": model.sample_mean(seed=SEEDS, condition=c),
+    }
+    rows = [
+        ({k: v[i : i + 1] for k, v in given.items()}, int(seed))
+        for i, seed in enumerate(SEEDS)
+    ]
+    bounds = [losses.iwlb(model.log_weights(x, 50, seed=seed)) for x, seed in rows]
+    means = [model.reconstruct(x, seed) for x, seed in rows]
+    posterior = model.encode(given)
+    z = Z[:, :8]
+    return {
+        "decode": ({"z": z, **c}, {"mean": model.decode(z, condition=c).mean()}),
+        "encode": (given, {"mean": posterior.mean(), "scale": posterior.stddev()}),
+        "iwlb": ({**given, "seed": SEEDS}, {"iwlb": tf.concat(bounds, axis=0)}),
+        "reconstruct": ({**given, "seed": SEEDS}, {"mean": tf.concat(means, axis=0)}),
+        "sample": ({"seed": SEEDS, **c}, drawn),
+        "serving_default": ({"seed": SEEDS, **c}, drawn),
+    }
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_signature_gives_what_the_keras_model_gives(name, in_loader):
     """Through the C++ loader, XLA off; `iwlb` adds up 64 pixels, so to 1e-5 only."""
     model = keras.saving.load_model(ROOT / name / f"{name}.keras")
-    signatures = (of_gan if isinstance(model, models.GAN) else of_vae)(model)
+    of_vaes = of_conditional if name == "conditional_digits" else of_vae
+    signatures = (of_gan if isinstance(model, models.GAN) else of_vaes)(model)
     answer = in_loader(
         ROOT / name / "1", [(key, inputs) for key, (inputs, _) in signatures.items()]
     )

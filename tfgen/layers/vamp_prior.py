@@ -1,5 +1,6 @@
 """The prior that is a mixture of the encoder's own posteriors."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -71,6 +72,7 @@ class VampPrior(keras.layers.Layer):
         self.num_components = canonical_size(num_components, "num_components")
         self.activation = keras.activations.get(activation)
         self._encode: Any = None
+        self._encoder: Callable[[], Any] = lambda: None
         self._first_values = None
         if pseudo_inputs is not None:
             self._first_values = np.asarray(pseudo_inputs, self.variable_dtype)
@@ -92,8 +94,14 @@ class VampPrior(keras.layers.Layer):
 
         Raises:
             ValueError: if the encoder takes several inputs, or inputs of another shape
-                than the pseudo-inputs have.
+                than the pseudo-inputs have; or if another encoder is attached already.
         """
+        if self._encoder() not in (None, encoder):
+            raise ValueError(
+                "`encoder` must be the one that the `VampPrior` is attached to, since its "
+                f"posteriors make up the prior; received {encoder.name!r} after "
+                f"{self._encoder().name!r}. Make a prior for each model."
+            )
         if not (
             isinstance(input_shape, tuple | list)
             and all(isinstance(size, int | None) for size in input_shape)
@@ -102,7 +110,8 @@ class VampPrior(keras.layers.Layer):
                 "`encoder` of a `VampPrior` must take one input; received input shape "
                 f"{input_shape}."
             )
-        # A function, since Keras would track and save the encoder a second time.
+        # Functions, since Keras would track and save the encoder a second time.
+        self._encoder = lambda: encoder
         self._encode = lambda inputs: encoder(inputs, training=False)
         if not self.built:
             self.build(input_shape)

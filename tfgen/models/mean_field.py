@@ -224,9 +224,7 @@ class MeanFieldVAE(VAE):
         call.validation_data = self._with_checks(call.validation_data)
         super().prepare_fit(call)
 
-    def evaluate(  # takes indices
-        self, index: Any = None, x: Any = None, *args: Any, **kwargs: Any
-    ) -> Any:
+    def evaluate(self, index: Any = None, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """The bound at the rows of fitted examples; as `VAE.evaluate`."""
         if index is None:  # Keras's `fit` validates by `evaluate(x=..., y=...)`
             index, x = x, kwargs.pop("y", None)

@@ -100,11 +100,12 @@ def _spec(value: tf.Tensor) -> tf.TensorSpec:
 
 def _check_names(parts: Parts, given: Mapping[str, Any], latents: list[str]) -> None:
     """Raises a ValueError unless what is given is what the parts take."""
-    both = sorted(set(given) & set(latents))
+    both = sorted(set(given) & {*latents, "seed"})
     if both:
         raise ValueError(
-            f"`x` must not hold entries that are named like latents; received {both}, and "
-            f"the latents are {latents}. Rename the entry or the latent."
+            "`x` must not hold entries that are named like latents, or 'seed', which a "
+            f"served model takes; received {both}, and the latents are {latents}. Rename "
+            "the entry or the latent."
         )
     if isinstance(given.get("x"), list):
         return

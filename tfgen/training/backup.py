@@ -6,36 +6,21 @@ import numbers
 import os
 import signal
 import threading
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tfgen.training import run_state
 from tfgen.training.call import FitCall
 from tfgen.training.checkpoint_file import Checkpoints
 from tfgen.training.residence import Residence
+from tfgen.training.resumption import Progress, Resumption
 
 __all__ = ["BackupAndRestore"]
 
 _EXIT_CODE = 128 + signal.SIGTERM
-
-
-@dataclasses.dataclass
-class _Progress:
-    """How far a run had come when it was saved."""
-
-    first_epoch: int  # with which the run began
-    epoch: int  # that is running or, at step 0, comes next
-    step: int  # steps done in it
-    steps_per_execution: int
-    num_batches: int | None
-    order_seed: int | None
-    stop_training: bool
-    logs: dict[str, float]  # of the last step that was run
 
 
 class BackupAndRestore(keras.callbacks.Callback):
@@ -58,7 +43,7 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     Arrays (up to 1 GiB) go on at once. The batches of a `tf.data.Dataset` that were seen
     are read again, without training, so its order must be the same in every process:
-    `shuffle(n, seed=0)`.
+    `shuffle(n, seed=0)`, after the same `keras.utils.set_random_seed`, if any.
 
     Args:
         directory: of the checkpoints; one for each run, and for each worker.
@@ -87,7 +72,7 @@ class BackupAndRestore(keras.callbacks.Callback):
     >>> vae = tfgen.models.VAE(encoder, decoder)
     >>> vae.compile("adam", "elbo", run_eagerly=True)
     >>> with tempfile.TemporaryDirectory() as directory:
-    ...     backup = BackupAndRestore(directory, delete_checkpoint=False)
+    ...     backup = tfgen.callbacks.BackupAndRestore(directory, delete_checkpoint=False)
     ...     fit = {"callbacks": [backup], "verbose": 0}
     ...     _ = vae.fit(np.zeros([8, 4]), epochs=2, **fit)
     ...     history = vae.fit(np.zeros([8, 4]), epochs=3, **fit)  # goes on
@@ -123,39 +108,29 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def _forget(self) -> None:
         """Nothing is left of an earlier `fit`."""
-        self._before_test: dict[str, np.ndarray] | None = None
-        self._saved: tuple[_Progress, dict[str, Any], dict[str, np.ndarray]] | None = None
-        self._skips_epochs = False
-        self._steps_to_skip = 0
-        self._has_rehearsed = False
-        self._rehearsal_logs: dict[str, Any] = {}
-        self._steps_since_saved = 0
-        self._epoch = self._step = 0
+        self.resumption: Resumption | None = None
+        self._progress: Progress | None = None
+        self._others: list[keras.callbacks.Callback] = []
+        self._before_test: dict[str, np.ndarray] = {}
+        self._epoch = self._step = self._steps_since_saved = 0
         self._logs: dict[str, float] = {}
-        self._progress: _Progress | None = None
 
     # Called by `FusedModel.fit`.
 
     @contextlib.contextmanager
-    def running(self, model: keras.Model, call: FitCall) -> Iterator[None]:
+    def running(self, model: keras.Model) -> Iterator[None]:
         """Loads the newest checkpoint, and listens to SIGTERM while `fit` runs.
 
         Args:
             model: to be trained.
-            call: of `fit`; begins with the checkpoint's epoch where that can be.
         """
         self._forget()
         self._terminated = False
         self.set_model(model)
         loaded = self._files.load()
         if loaded is not None:
-            header, arrays = loaded
-            values = {k: v for k, v in arrays.items() if not k.startswith("packed:")}
-            counters = run_state.unpack(header["counters"], arrays)
-            progress = _Progress(**header["progress"])
-            progress.logs = run_state.unpack(progress.logs, arrays)
-            self._saved = (progress, counters, values)
-            self._apply_variables()
+            self.resumption = Resumption(model, *loaded, self.directory, self._go_on)
+            self.resumption.apply_variables()
         main = threading.current_thread() is threading.main_thread()
         before = signal.signal(signal.SIGTERM, self._on_sigterm) if main else None
         try:
@@ -170,7 +145,7 @@ class BackupAndRestore(keras.callbacks.Callback):
     @property
     def order_seed(self) -> int | None:
         """The seed of the examples' order in the run that goes on; `None` in a new one."""
-        return None if self._saved is None else self._saved[0].order_seed
+        return None if self.resumption is None else self.resumption.progress.order_seed
 
     def plan(self, call: FitCall, data: Residence | None, num_batches: int | None) -> None:
         """Says where `fit` begins, and notes what a checkpoint has to tell of the data.
@@ -180,129 +155,15 @@ class BackupAndRestore(keras.callbacks.Callback):
             data: on the device; `None` for data that Keras iterates over.
             num_batches: an epoch's, where it is known.
         """
-        self._progress = _Progress(
+        self._progress = Progress(
             first_epoch=call.initial_epoch,
-            epoch=0,
-            step=0,
             steps_per_execution=self.model.steps_per_execution,
             num_batches=num_batches,
             order_seed=None if data is None else data.seed,
-            stop_training=False,
-            logs={},
         )
-        if self._saved is None:
-            return
-        saved = self._saved[0]
-        self._progress.first_epoch = saved.first_epoch
-        is_over = saved.stop_training or saved.epoch >= call.epochs
-        if is_over and not saved.step:
-            call.initial_epoch = call.epochs
-            return
-        self._check_same_steps(saved)
-        if data is not None:
-            call.initial_epoch = saved.epoch
-        else:
-            _warn_of_order(call)
-            call.initial_epoch = saved.first_epoch
-            self._skips_epochs = saved.epoch > saved.first_epoch
-        self._steps_to_skip = saved.step
-
-    def _check_same_steps(self, saved: _Progress) -> None:
-        now = self._progress
-        assert now is not None
-        for name, hint in (
-            ("num_batches", "Pass the same data and `batch_size`"),
-            ("steps_per_execution", "Compile with the same `steps_per_execution`"),
-        ):
-            old, new = getattr(saved, name), getattr(now, name)
-            if saved.step and old != new:
-                raise ValueError(
-                    f"`fit` can't go on within an epoch: the checkpoint in "
-                    f"{self.directory} was written with {name}={old}; received {new}. "
-                    f"{hint}, or delete the directory to begin anew."
-                )
-
-    # Called by `ExactStepCallbackList` and the train function.
-
-    @property
-    def skips_epoch(self) -> bool:
-        """Whether the epoch that runs was run before, to its end."""
-        return self._skips_epochs
-
-    @property
-    def skips_execution(self) -> bool:
-        """Whether the next execution was run before."""
-        return self._skips_epochs or self._steps_to_skip > 0
-
-    def skip_execution(self, run: Any, draw: Any) -> dict[str, Any]:
-        """Takes an execution's data from the iterator, without training.
-
-        The first is run for all that, so that programs and metrics are made, as they
-        would be; all that it changes is set back in the end.
-
-        Args:
-            run: runs an execution, and gives its logs.
-            draw: takes an execution's data, and gives the number of its steps.
-        """
-        if not self._has_rehearsed:
-            self._rehearsal_logs = run()
-            self._has_rehearsed = True
-            steps = self.model._steps_run
-        else:
-            steps = draw()
-        if not self._skips_epochs:
-            self._steps_to_skip -= steps
-            if self._steps_to_skip <= 0:
-                return self._resume()
-        return self._rehearsal_logs
-
-    def end_skipped_epoch(self, epoch: int) -> None:
-        """Counts an epoch that was skipped; after the last the run goes on.
-
-        Args:
-            epoch: its number.
-        """
-        assert self._saved is not None
-        if epoch + 1 < self._saved[0].epoch:
-            return
-        self._skips_epochs = False
-        if not self._steps_to_skip:
-            self._resume()
-
-    def end_train_begin(self) -> None:
-        """Goes on at once, where nothing is to be skipped; after all other callbacks."""
-        if self._saved is not None and not self.skips_execution:
-            self._resume()
-
-    def _apply_variables(self) -> None:
-        assert self._saved is not None
-        if not self.model.built:
-            raise ValueError(
-                "`BackupAndRestore` needs a model that is built before `fit`, to go on "
-                f"from the checkpoint in {self.directory}; received one that is not. Call "
-                "it on a batch first."
-            )
-        optimizer = self.model.optimizer
-        if optimizer is not None and not optimizer.built:
-            optimizer.build(self.model.trainable_variables)
-        run_state.apply_variables(self.model, self._saved[2])
-
-    def _resume(self) -> dict[str, float]:
-        """Sets everything to what the checkpoint holds, as nothing is left to skip.
-
-        Returns the logs of the last step before it.
-        """
-        assert self._saved is not None
-        progress, counters, _ = self._saved
-        self._apply_variables()
-        run_state.apply_counters(self._others, counters)
-        self.model.stop_training = progress.stop_training
-        self._epoch, self._step = progress.epoch, progress.step
-        self._logs = progress.logs
-        self._saved = None
-        return progress.logs
-
-    # What Keras calls, after all other callbacks.
+        if self.resumption is not None:
+            self._progress.first_epoch = self.resumption.progress.first_epoch
+            self.resumption.plan(call, self._progress, data is not None)
 
     def set_others(self, callbacks: list[keras.callbacks.Callback]) -> None:
         """Sets the callbacks whose counters are saved.
@@ -311,6 +172,15 @@ class BackupAndRestore(keras.callbacks.Callback):
             callbacks: of the run, which may count.
         """
         self._others = callbacks
+
+    def _go_on(self, progress: Progress, counters: dict[str, Any]) -> None:
+        """Nothing is left to skip: the run is where the checkpoint was written."""
+        run_state.apply_counters(self._others, counters)
+        self._epoch, self._step = progress.epoch, progress.step
+        self._logs = progress.logs
+        self.resumption = None
+
+    # What Keras calls, after all other callbacks.
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Refuses a model that is none of tfgen's."""
@@ -348,17 +218,18 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def on_test_end(self, logs: Any = None) -> None:
         """Forgets what an evaluation changed."""
-        self._before_test = None
+        self._before_test = {}
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Saves, if every epoch is saved, or at a SIGTERM."""
+        self._epoch, self._step = epoch + 1, 0
         if self.save_freq == "epoch" or self._terminated:
-            self._save(epoch + 1, 0)
+            self._save(self._epoch, 0)
 
     def on_train_end(self, logs: Any = None) -> None:
         """Removes the checkpoints, unless they are to be kept or needed."""
         if self._terminated:
-            self._save(self._epoch + 1, 0)
+            self._save(self._epoch, 0)
         if self.delete_checkpoint:
             self._files.delete()
 
@@ -366,7 +237,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         assert self._progress is not None
         stop = bool(self.model.stop_training)
         arrays = run_state.read_variables(run_state.run_variables(self.model))
-        arrays |= self._before_test or {}
+        arrays |= self._before_test
         progress = dataclasses.replace(
             self._progress,
             epoch=epoch,
@@ -401,18 +272,6 @@ def _check_save_freq(value: Any) -> str | int:
             "save at a SIGTERM alone."
         )
     return int(value)
-
-
-def _warn_of_order(call: FitCall) -> None:
-    if isinstance(call.x, tf.data.Dataset) or not call.shuffle:
-        return
-    warnings.warn(
-        f"`x` is a {type(call.x).__name__} whose order tfgen does not know: the run goes "
-        "on exactly only if it is the same in every process. Use arrays of up to 1 GiB, "
-        "or a `tf.data.Dataset` with `shuffle(n, seed=0)`.",
-        RuntimeWarning,
-        stacklevel=2,
-    )
 
 
 def _changes_in_test(path: str, variable: Any, trained: set[int]) -> bool:

@@ -6,6 +6,7 @@ import keras
 
 from tfgen.training.backup import BackupAndRestore
 from tfgen.training.residence import Residence
+from tfgen.training.resumption import Resumption
 from tfgen.training.undocumented import first_epoch
 
 __all__ = ["ExactStepCallbackList", "FirstEpoch", "find_backup"]
@@ -74,14 +75,18 @@ class ExactStepCallbackList(keras.callbacks.CallbackList):
         self._is_skipping = False
 
     @property
+    def _resumption(self) -> Resumption | None:
+        return None if self._backup is None else self._backup.resumption
+
+    @property
     def _skips_epoch(self) -> bool:
-        return self._backup is not None and self._backup.skips_epoch
+        return self._resumption is not None and self._resumption.skips_epoch
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Calls the callbacks, and sets back what they reset in a run that goes on."""
         super().on_train_begin(logs)
-        if self._backup is not None:
-            self._backup.end_train_begin()
+        if self._resumption is not None:
+            self._resumption.go_on_if_nothing_is_skipped()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Calls the callbacks, unless the epoch is skipped."""
@@ -90,15 +95,16 @@ class ExactStepCallbackList(keras.callbacks.CallbackList):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Calls the callbacks, unless the epoch was skipped."""
-        if self._skips_epoch:
-            self._backup.end_skipped_epoch(epoch)
+        if self._resumption is not None and self._resumption.skips_epoch:
+            self._resumption.end_epoch(epoch)
         else:
             super().on_epoch_end(epoch, logs)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Notes the step at which the execution begins, and calls the callbacks."""
         self._begin = batch
-        self._is_skipping = self._backup is not None and self._backup.skips_execution
+        resumption = self._resumption
+        self._is_skipping = resumption is not None and resumption.skips_execution
         if not self._is_skipping:
             super().on_train_batch_begin(batch, logs)
 

@@ -185,7 +185,7 @@ def _pieces(header: Any, arrays: dict[str, np.ndarray]) -> Iterator[bytes | memo
     yield text
     for value in arrays.values():
         # As bytes: the buffers of `bfloat16` have no type that Python knows.
-        yield memoryview(np.ascontiguousarray(value).reshape(-1).view(np.uint8))
+        yield np.ascontiguousarray(value).reshape(-1).view(np.uint8).data
 
 
 def _with_digest(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:

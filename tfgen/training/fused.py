@@ -11,31 +11,20 @@ prepare them (`prepare_fit`, ...), plan the call (`plan.py`) and run it by Keras
 """
 
 import contextlib
-import functools
 import os
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-import tensorflow as tf
 
-from tfgen.training import plan
+from tfgen.training import functions, plan
 from tfgen.training.backup import BackupAndRestore
 from tfgen.training.call import EvaluateCall, FitCall, PredictCall
 from tfgen.training.callback_list import ExactStepCallbackList, FirstEpoch, find_backup
 from tfgen.training.policy import check_steps_per_execution, steps_for, xla_pays
-from tfgen.training.program import explained, loop_of_steps, mapped
 from tfgen.training.replicas import replicated
-from tfgen.training.residence import Residence, batch_of
-from tfgen.training.stacks import (
-    groups_of_one_shape,
-    stack,
-    stacks_of_batches,
-    stacks_of_rows,
-    take,
-    unstack,
-)
+from tfgen.training.residence import Residence
 from tfgen.training.undocumented import is_validation_of_fit
 
 __all__ = ["FusedModel"]
@@ -53,7 +42,8 @@ class FusedModel(keras.Model):
 
     # As given to `compile`; `None` before that.
     _given_steps: int | str | None = None
-    # Of the `fit` that runs.
+    # Of the call that runs.
+    _residences: dict[str, Residence | None] = {}  # noqa: RUF012 - is never changed here
     _backup: BackupAndRestore | None = None
 
     def compile(
@@ -89,7 +79,7 @@ class FusedModel(keras.Model):
             jit_compile=jit_compile,
             **kwargs,
         )
-        self._residences: dict[str, Residence | None] = {}
+        self._residences = {}
         self._epoch: tuple[int, int | None] = (0, None)  # steps run, of how many, if known
         self._steps_run = 1
 
@@ -158,7 +148,7 @@ class FusedModel(keras.Model):
         plan.split_validation(call)
         batches = plan.num_batches(call)
         backup = find_backup(call.callbacks)
-        resuming = backup.running(self, call) if backup else contextlib.nullcontext()
+        resuming = backup.running(self) if backup else contextlib.nullcontext()
         with self._executions_of(batches), resuming:
             self._plan_fit(call, batches, backup)
             return super().fit(**vars(call))
@@ -204,7 +194,7 @@ class FusedModel(keras.Model):
     @contextlib.contextmanager
     def _executions_of(self, num_batches: int | None) -> Iterator[None]:
         """Holds what belongs to one call, since a callback of `fit` may make another."""
-        before = self.__dict__.get("_residences", {}), self.steps_per_execution
+        before = self._residences, self.steps_per_execution, self._backup
         if self.is_fused:
             steps = steps_for(self._given_steps or "auto", num_batches, True)
             self.steps_per_execution = min(steps, num_batches or steps)
@@ -212,7 +202,7 @@ class FusedModel(keras.Model):
         try:
             yield
         finally:
-            self._residences, self.steps_per_execution = before
+            self._residences, self.steps_per_execution, self._backup = before
 
     def _plan_fit(
         self, call: FitCall, num_batches: int | None, backup: BackupAndRestore | None
@@ -267,27 +257,27 @@ class FusedModel(keras.Model):
         """As `keras.Model.make_train_function`; fused where XLA is on."""
         if self.train_function is None or force:
             if self.is_fused:
-                function = self._fused(self.train_step, "fit")
+                function = functions.fused(self, self.train_step, "fit")
             elif self._is_replicated:
                 function = replicated(self, self.train_step, self._next_steps)
             else:
                 super().make_train_function(force=True)
                 function = self.train_function
-            self.train_function = self._resumable(function)
+            self.train_function = functions.resumable(self, function)
         return self.train_function
 
     def make_test_function(self, force: bool = False) -> Callable:
         """As `keras.Model.make_test_function`; fused where XLA is on."""
         if self.test_function is None or force:
             if self.is_fused:
-                function = self._fused(self.test_step, "evaluate")
+                function = functions.fused(self, self.test_step, "evaluate")
             elif self._is_replicated:
                 steps = lambda: self.steps_per_execution
                 function = replicated(self, self.test_step, steps)
             else:
                 super().make_test_function(force=True)
                 function = self.test_function
-            self.test_function = self._skippable(function)
+            self.test_function = functions.skippable(self, function)
         return self.test_function
 
     def make_predict_function(self, force: bool = False) -> Callable:
@@ -295,56 +285,8 @@ class FusedModel(keras.Model):
         if not self.is_fused:
             return super().make_predict_function(force)
         if self.predict_function is None or force:
-            program = tf.function(
-                mapped(self.predict_step),
-                jit_compile=bool(self.jit_compile),
-                autograph=False,
-            )
-
-            def function(batches: list[Any]) -> tf.Tensor:
-                outputs = []
-                for group in groups_of_one_shape(batches):
-                    with explained():
-                        result = program(stack(group, self.steps_per_execution))
-                    outputs += [unstack(result, len(group))]
-                return keras.tree.map_structure(lambda *o: tf.concat(o, axis=0), *outputs)
-
-            self.predict_function = function
+            self.predict_function = functions.fused_predict(self)
         return self.predict_function
-
-    def _resumable(self, function: Callable) -> Callable:
-        """A train function that skips what `BackupAndRestore` knows to have been run."""
-
-        def draw(iterator: Iterator) -> int:
-            steps = self._next_steps() if self._is_replicated else self.steps_per_execution
-            return self._draw(iterator, "fit", steps)
-
-        def run(iterator: Iterator) -> dict[str, tf.Tensor]:
-            if self._backup is None or not self._backup.skips_execution:
-                return function(iterator)
-            return self._backup.skip_execution(
-                functools.partial(function, iterator), functools.partial(draw, iterator)
-            )
-
-        return run
-
-    def _skippable(self, function: Callable) -> Callable:
-        """A test function that skips the validation of epochs that are skipped."""
-
-        def run(iterator: Iterator) -> dict[str, tf.Tensor]:
-            if self._backup is None or not self._backup.skips_epoch:
-                return function(iterator)
-            self._draw(iterator, "evaluate", self.steps_per_execution)
-            return {}
-
-        return run
-
-    def _draw(self, iterator: Iterator, name: str, steps: int) -> int:
-        """Takes an execution's data; gives the number of steps."""
-        if self._residences.get(name) is not None:
-            next(iterator)
-            return steps
-        return len(take(iterator, steps))
 
     @property
     def _is_replicated(self) -> bool:
@@ -360,40 +302,6 @@ class FusedModel(keras.Model):
         self._epoch = (run + steps, of)
         self._steps_run = steps
         return steps
-
-    def _fused(self, step: Callable, name: str) -> Callable:
-        """From an iterator to the logs after `steps_per_execution` steps."""
-        programs: dict[bool | None, Callable] = {}
-
-        def program_for(same: bool | None) -> Callable:
-            if same not in programs:
-                gather = None if same is None else functools.partial(batch_of, same=same)
-                programs[same] = tf.function(
-                    loop_of_steps(step, self, gather),
-                    jit_compile=bool(self.jit_compile),
-                    autograph=False,
-                )
-            return programs[same]
-
-        def function(iterator: Iterator) -> dict[str, tf.Tensor]:
-            residence = self._residences.get(name)
-            if residence is None:
-                program, data = program_for(None), ()
-                stacks = stacks_of_batches(iterator, self.steps_per_execution)
-            else:
-                program, data = program_for(residence.same), residence.data
-                rows = next(iterator).numpy()
-                stacks = stacks_of_rows(
-                    rows, residence.batch_size, self.steps_per_execution
-                )
-            self._steps_run = sum(count for _, count in stacks)
-            logs: dict[str, tf.Tensor] = {}
-            for stacked, count in stacks:
-                with explained():
-                    logs = program(stacked, tf.constant(count), data)
-            return logs
-
-        return function
 
     def _warn_if_not_fused(self) -> None:
         if self.jit_compile and not self.is_fused and not getattr(self, "_warned", False):

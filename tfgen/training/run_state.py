@@ -193,17 +193,18 @@ def _counting(callbacks: list[Any]) -> Iterator[tuple[str, Any, tuple[str, ...]]
 def _reached(
     value: Any, path: str, in_metric: bool, seen: set[int]
 ) -> Iterator[tuple[str, Any]]:
+    children: list[tuple[Any, Any]]
     if isinstance(value, list | tuple):
-        children = enumerate(value)
+        children = list(enumerate(value))
     elif isinstance(value, dict):
-        children = value.items()
+        children = list(value.items())
     elif isinstance(value, keras.Variable | tf.Variable):
         if id(value) not in seen:
             seen.add(id(value))
             yield (METRIC if in_metric else "") + path, value
         return
     elif isinstance(value, tf.Module):
-        children = enumerate(value.variables)
+        children = list(enumerate(value.variables))
     elif _has_variables(value):
         # `_self_...` are TensorFlow's own, which hold the same once more.
         own = vars(value).items()
@@ -214,7 +215,7 @@ def _reached(
     if id(value) in seen:
         return
     seen.add(id(value))
-    for name, child in list(children):
+    for name, child in children:
         yield from _reached(child, f"{path}.{name}" if path else str(name), in_metric, seen)
 
 

@@ -61,7 +61,7 @@ def is_refusal_of_xla(message: str) -> bool:
     return any(words in message for words in _REFUSAL_OF_XLA)
 
 
-def global_seed_generator(make: bool = False) -> keras.random.SeedGenerator | None:
+def global_seed_generator(make: bool = False) -> Any:
     """The generator of draws by `keras.random` that are given no seed (Keras 3.15).
 
     Args:
