@@ -62,7 +62,7 @@ class Bound:
 
     def __init__(self, num_samples: int, estimator: Any = "reparameterized") -> None:
         self.num_samples = positive_integer(num_samples, "num_samples")
-        self._check_estimator(estimator)
+        self.check_estimator(estimator)
         self._estimator: Estimator = get_estimator(estimator)
         if self.num_samples < self._estimator.min_samples:
             raise ValueError(
@@ -72,17 +72,18 @@ class Bound:
             )
         self.estimator = estimator if isinstance(estimator, str) else self._estimator
 
-    def _check_estimator(self, estimator: Any) -> None:
+    @classmethod
+    def check_estimator(cls, estimator: Any) -> None:
         """Raises a ValueError where an estimator of tfgen is of other bounds only."""
         if isinstance(estimator, dict) and "class_name" not in estimator:
             for one in estimator.values():
-                self._check_estimator(one)
+                cls.check_estimator(one)
         name = getattr(estimator, "name", estimator)
         is_known = isinstance(estimator, str) or name in known_estimators()
-        if isinstance(name, str) and is_known and name not in self.estimators:
+        if isinstance(name, str) and is_known and name not in cls.estimators:
             raise ValueError(
-                f"`estimator` of {type(self).__name__} must be one of "
-                f"{list(self.estimators)}, or an `Estimator`; received {estimator!r}."
+                f"`estimator` of {cls.__name__} must be one of "
+                f"{list(cls.estimators)}, or an `Estimator`; received {estimator!r}."
             )
 
     def reduce(
