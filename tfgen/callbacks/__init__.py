@@ -1,6 +1,7 @@
 """Keras callbacks for generative models, and for runs that may be killed."""
 
 from tfgen.callbacks.kl_warmup import KLWarmup
+from tfgen.callbacks.temperature_annealing import TemperatureAnnealing
 from tfgen.training.backup import BackupAndRestore
 
-__all__ = ["BackupAndRestore", "KLWarmup"]
+__all__ = ["BackupAndRestore", "KLWarmup", "TemperatureAnnealing"]

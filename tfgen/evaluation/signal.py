@@ -20,7 +20,7 @@ def gradient_snr(
     model: VAE,
     x: Any,
     num_samples: Sequence[int] = (1, 4, 16, 64),
-    estimators: Sequence[str | Estimator] = ("reparameterized", "dreg"),
+    estimators: Sequence[str | Estimator] | str | None = None,
     num_replicates: int = 500,
     seed: Any = None,
     y: Any = None,
@@ -44,16 +44,20 @@ def gradient_snr(
         model: a `VAE` or `IWAE`.
         x: a batch, `[B, ...]`, or a dict of what is given by name.
         num_samples: the values of K.
-        estimators: of `tfgen.losses.IWLB`: `"reparameterized"`, `"stl"`, `"dreg"`, or
-            objects, see `tfgen.losses.estimators`.
+        estimators: of `tfgen.losses.IWLB`: names or objects, see
+            `tfgen.losses.estimators`; or `"all"`, every name that applies to the model's
+            posterior. By default `"reparameterized"` and `"dreg"` where they apply, and
+            otherwise all that do.
         num_replicates: R, gradients for each figure, at least 2.
         seed: an integer, or `None` for fresh numbers.
         y: `[B, *event]`, what the likelihood is of; x unless given.
         verbose: whether to print the table.
 
     Returns:
-        By the estimators' names, `num_samples`, `encoder` and `decoder`, arrays of the
-        length of `num_samples`.
+        By the estimators' names, arrays of the length of `num_samples`: `num_samples`;
+        the ratios `encoder` and `decoder`; and `encoder_variance` and `decoder_variance`,
+        E |g - E g|^2. NaN where an estimator does not take that K, as `"vimco"` does not
+        take 1, and `"enumerate"` takes 1 alone.
 
     Raises:
         ValueError: if a number is below its least, an estimator is unknown or does not
@@ -65,7 +69,8 @@ def gradient_snr(
     """
     if checks.positive_integer(num_replicates, "num_replicates") == 1:
         raise ValueError("`num_replicates` must be at least 2; received 1.")
-    bounds = [[IWLB(k, estimator=e) for k in num_samples] for e in estimators]
+    for count in num_samples:
+        checks.positive_integer(count, "num_samples")
     groups = {"encoder": model.encoder, "decoder": model.decoder}
     for name, part in groups.items():
         if not part.trainable_variables:
@@ -74,32 +79,65 @@ def gradient_snr(
                 "`trainable = True`."
             )
     posterior = model.encode(x)
+    chosen = _chosen(estimators, posterior)
     x, y = keras.tree.map_structure(tf.convert_to_tensor, (x, x if y is None else y))
     seed = random.fresh_seed() if seed is None else seed
     keys = random.row_keys(seed, 0, tf.range(posterior.batch_shape[0]))
     result = {}
-    for estimator, row in zip(map(get_estimator, estimators), bounds, strict=True):
-        ratios = []
-        for bound in row:
-            estimator.check(posterior, bound.num_samples)
+    for estimator in chosen:
+        figures = []
+        for count in num_samples:
+            if count < estimator.min_samples or (estimator.enumerates and count > 1):
+                figures.append([np.nan] * 4)
+                continue
+            bound = IWLB(count, estimator=estimator)
+            estimator.check(posterior, count)
             moments = _moments(model, bound, estimator, list(groups.values()))
             found = moments(x, y, keys, num_replicates)
-            ratios.append(
-                [_ratio(mean, squares, num_replicates) for mean, squares in found]
+            ratios = [_ratio(mean, squares, num_replicates) for mean, squares in found]
+            figures.append(
+                [*ratios, *(_variance(squares, num_replicates) for _, squares in found)]
             )
-        encoder, decoder = np.array(ratios).T
-        result[_label(estimator)] = {
-            "num_samples": np.array(num_samples),
-            "encoder": encoder,
-            "decoder": decoder,
-        }
+        names = ("encoder", "decoder", "encoder_variance", "decoder_variance")
+        columns = dict(zip(names, np.array(figures).T, strict=True))
+        result[_label(estimator)] = {"num_samples": np.array(num_samples), **columns}
     if verbose:
         print(_table(result))
     return result
 
 
+def _chosen(estimators: Any, posterior: Any) -> list[Estimator]:
+    """The estimators that are asked for; by default those that apply."""
+    if estimators is None:
+        pathwise = [get_estimator(name) for name in ("reparameterized", "dreg")]
+        estimators = pathwise if _applies(pathwise[0], posterior) else "all"
+    if isinstance(estimators, str):
+        if estimators != "all":
+            raise ValueError(
+                "`estimators` must be 'all' or a sequence of estimators; received "
+                f"{estimators!r}. Pass [{estimators!r}]."
+            )
+        known = map(get_estimator, IWLB.estimators)
+        return [estimator for estimator in known if _applies(estimator, posterior)]
+    for estimator in estimators:
+        IWLB.check_estimator(estimator)
+    return [get_estimator(estimator) for estimator in estimators]
+
+
+def _applies(estimator: Estimator, posterior: Any) -> bool:
+    try:
+        estimator.check(posterior, max(estimator.min_samples, 1))
+    except ValueError:
+        return False
+    return True
+
+
 def _label(estimator: Estimator) -> str:
-    return repr(estimator) if estimator.get_config() else estimator.name
+    try:
+        is_default = estimator.get_config() == type(estimator)().get_config()
+    except TypeError:  # it has no defaults
+        is_default = False
+    return estimator.name if is_default else repr(estimator)
 
 
 def _moments(
@@ -137,16 +175,23 @@ def _moments(
     return tf.function(run, autograph=False)
 
 
+def _variance(squares: tf.Tensor, count: int) -> float:
+    return float(np.sum(squares.numpy(), dtype="float64")) / (count - 1)
+
+
 def _ratio(mean: tf.Tensor, squares: tf.Tensor, count: int) -> float:
-    variance = float(np.sum(squares.numpy(), dtype="float64")) / (count - 1)
+    variance = _variance(squares, count)
     signal = float(np.sum(mean.numpy().astype("float64") ** 2)) - variance / count
     return np.sqrt(max(signal, 0.0) / variance) if variance > 0 else np.inf
 
 
 def _table(result: dict[str, dict[str, np.ndarray]]) -> str:
+    header = ["estimator", "K", "encoder SNR", "decoder SNR"]
+    header += ["encoder variance", "decoder variance"]
     rows = [
-        [estimator, str(k), f"{encoder:.3g}", f"{decoder:.3g}"]
+        [estimator, str(k), *(f"{value:.3g}" for value in figures)]
         for estimator, values in result.items()
-        for k, encoder, decoder in zip(*values.values(), strict=True)
+        for k, *figures in zip(*values.values(), strict=True)
+        if not np.isnan(figures[0])
     ]
-    return format_table(["estimator", "K", "encoder SNR", "decoder SNR"], rows)
+    return format_table(header, rows)

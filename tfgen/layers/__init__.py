@@ -24,6 +24,7 @@
 
 | prior, called without arguments | its law |
 |---|---|
+| `LearnedPrior` | any family above, with trained parameters |
 | `MixturePrior` | sum_k w_k N(mu_k, diag sigma_k^2) |
 | `VampPrior` | mean of q(z given u_k) over pseudo-inputs |
 | `FlowPrior` | N(0, I) through masked autoregressive flows |
@@ -53,6 +54,7 @@ from tfgen.layers.categorical import (
 )
 from tfgen.layers.central_value import central_value, is_discrete
 from tfgen.layers.convert_to_tensor import ConvertToTensor
+from tfgen.layers.discrete_law import discrete_law, is_relaxed
 from tfgen.layers.discretized_logistic import DiscretizedLogistic
 from tfgen.layers.distribution_lambda import DistributionLambda
 from tfgen.layers.factored_distribution import FactoredDistribution
@@ -75,7 +77,7 @@ from tfgen.layers.multivariate_normal import (
     MultivariateNormalTriL,
 )
 from tfgen.layers.named_inputs import NamedInputs
-from tfgen.layers.priors import FlowPrior, MixturePrior
+from tfgen.layers.priors import FlowPrior, LearnedPrior, MixturePrior
 from tfgen.layers.relaxed import RelaxedBernoulli, RelaxedOneHotCategorical
 from tfgen.layers.sampling import (
     Noise,
@@ -85,6 +87,7 @@ from tfgen.layers.sampling import (
     sample_and_log_prob,
     unwrap,
 )
+from tfgen.layers.support import all_values, num_values
 from tfgen.layers.tensor_distribution import TensorDistribution
 from tfgen.layers.vamp_prior import VampPrior
 from tfgen.layers.variable_layer import VariableLayer
@@ -108,6 +111,7 @@ __all__ = [
     "JointDistribution",
     "KLDivergenceAddLoss",
     "KLDivergenceRegularizer",
+    "LearnedPrior",
     "MaskedAutoregressiveFlow",
     "MixtureLogistic",
     "MixtureNormal",
@@ -125,9 +129,13 @@ __all__ = [
     "TensorDistribution",
     "VampPrior",
     "VariableLayer",
+    "all_values",
     "central_value",
+    "discrete_law",
     "is_discrete",
     "is_keyed_by_row",
+    "is_relaxed",
+    "num_values",
     "register_draw",
     "sample",
     "sample_and_log_prob",

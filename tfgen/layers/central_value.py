@@ -6,6 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfgen import random
+from tfgen.layers.discrete_law import is_discrete_law
 from tfgen.layers.factored_distribution import FactoredDistribution
 from tfgen.layers.sampling import sample, unwrap
 
@@ -15,15 +16,14 @@ __all__ = ["central_value", "is_discrete"]
 
 
 def is_discrete(distribution: tfd.Distribution) -> bool:
-    """Whether a distribution is over discrete values.
+    """Whether a distribution is over discrete values; of several latents, all of them.
 
     >>> is_discrete(tfd.Bernoulli(0.0)), is_discrete(tfd.Normal(0.0, 1.0))
     (True, False)
     """
-    distribution = unwrap(distribution)
-    if distribution.reparameterization_type == tfd.FULLY_REPARAMETERIZED:
-        return False
-    return distribution.experimental_default_event_space_bijector() is None
+    if isinstance(distribution, FactoredDistribution):
+        return all(distribution.is_discrete.values())
+    return is_discrete_law(distribution)
 
 
 def central_value(distribution: tfd.Distribution) -> Any:

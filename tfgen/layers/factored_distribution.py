@@ -11,12 +11,13 @@ import tensorflow_probability as tfp
 
 from tfgen import random
 from tfgen.layers import sampling
+from tfgen.layers.discrete_law import discrete_law
 from tfgen.layers.rows import take_rows
 from tfgen.layers.tensor_distribution import TensorDistribution
 
 tfd = tfp.distributions
 
-__all__ = ["FactoredDistribution"]
+__all__ = ["FactoredDistribution", "factor_key"]
 
 
 class FactoredDistribution(tfd.Distribution):
@@ -37,13 +38,17 @@ class FactoredDistribution(tfd.Distribution):
         given: Mapping[str, Any],
         raw_parameters: Mapping[str, tf.Tensor] | None = None,
         training: bool = False,
+        is_of_discrete_laws: bool = False,
     ) -> None:
         self._get_layer = lambda: layer  # a `tf.Module` would track the layer itself
         given = dict(given)
         self._get_given = lambda: given
         self._raw = dict(raw_parameters or {})
         self._training = training
+        self._is_of_discrete_laws = is_of_discrete_laws
         templates = layer.templates(given)
+        if is_of_discrete_laws:
+            templates = {n: _of_discrete_law(t) for n, t in templates.items()}
         super().__init__(
             dtype={n: t.dtype for n, t in templates.items()},
             reparameterization_type={
@@ -79,14 +84,33 @@ class FactoredDistribution(tfd.Distribution):
         template = self._get_templates()[name]
         inputs = self.layer.inputs_of[name]
         if inputs is None:
-            return self.layer.factors[name]
+            made = self.layer.factors[name]
+            return discrete_law(made) if self._is_of_discrete_laws else made
         ranks = {n: t.event_shape.rank for n, t in self._get_templates().items()}
-        before = {n: latents[n] for n in self.layer.before(name)}
+        before = {n: latents[n] for n in self.layer.before(name) if n in latents}
         made = inputs.on_samples(before, self.given, ranks, self._training)
+        if self._is_of_discrete_laws:
+            made = discrete_law(made)
         if name not in self._raw:
             return made
         raw = self._raw[name]
         return made.rebuild(made.raw_parameters + raw if template.is_dependent else raw)
+
+    @property
+    def is_discrete(self) -> dict[str, bool]:
+        """Whether each latent's values are discrete, by name."""
+        return {n: t.is_discrete for n, t in self._get_templates().items()}
+
+    @property
+    def is_relaxed(self) -> dict[str, bool]:
+        """Whether each latent's factor is a relaxed Bernoulli or categorical, by name."""
+        return {n: t.is_relaxed for n, t in self._get_templates().items()}
+
+    @property
+    def discrete(self) -> "FactoredDistribution":
+        """The same factors, those that are relaxed by their discrete laws."""
+        raw = self._raw
+        return FactoredDistribution(self.layer, self.given, raw, self._training, True)
 
     # What each example's own parameters are.
 
@@ -114,7 +138,13 @@ class FactoredDistribution(tfd.Distribution):
 
     def rebuild(self, raw_parameters: Mapping[str, tf.Tensor]) -> "FactoredDistribution":
         """The same factors with other parameters of each example's own."""
-        return FactoredDistribution(self.layer, self.given, raw_parameters, self._training)
+        return FactoredDistribution(
+            self.layer,
+            self.given,
+            raw_parameters,
+            self._training,
+            self._is_of_discrete_laws,
+        )
 
     @property
     def tensors(self) -> dict[str, Any]:
@@ -124,6 +154,8 @@ class FactoredDistribution(tfd.Distribution):
     @property
     def factory(self) -> Any:
         """Makes the distribution from `tensors`: the layer's, and free of any tensor."""
+        if self._is_of_discrete_laws:
+            return self.layer.discrete_from_tensors
         return self.layer.from_tensors
 
     def rows(self, index: Any) -> "FactoredDistribution":
@@ -184,7 +216,7 @@ class FactoredDistribution(tfd.Distribution):
             raise ValueError(
                 f"`value` must be a dict with the latents {names}; received {received}."
             )
-        value = {n: tf.convert_to_tensor(value[n], self.dtype[n]) for n in names}
+        value = {n: tf.convert_to_tensor(value[n], dtype_hint=self.dtype[n]) for n in names}
         return _sum([self.factor(n, value).log_prob(value[n]) for n in names])
 
     def mean(self, name: str = "mean", **_: Any) -> dict[str, tf.Tensor]:
@@ -232,6 +264,26 @@ def _sum(terms: list[tf.Tensor]) -> tf.Tensor:
     return functools.reduce(operator.add, terms)
 
 
+def _of_discrete_law(template: Any) -> Any:
+    """The template of a factor's discrete law; of one that is not relaxed, its own."""
+    if not template.is_relaxed:
+        return template
+    kind = tfd.NOT_REPARAMETERIZED
+    return template._replace(
+        is_discrete=True, is_relaxed=False, reparameterization_type=kind
+    )
+
+
+@discrete_law.register
+def _(distribution: FactoredDistribution) -> FactoredDistribution:
+    return distribution.discrete if any(distribution.is_relaxed.values()) else distribution
+
+
+def factor_key(key: tf.Tensor, number: int) -> tf.Tensor:
+    """The rows' keys of one latent, by its number: the first's are the rows' own."""
+    return random.stream(key, random.Stream.FACTOR, number) if number else key
+
+
 @sampling.draw_and_log_prob.register(FactoredDistribution)
 def _(
     distribution: FactoredDistribution, noise: Any
@@ -241,9 +293,7 @@ def _(
     total: Any = 0.0
     for number, name in enumerate(distribution.layer.factors):
         factor = distribution.factor(name, z)
-        key = noise.key
-        if number:
-            key = random.stream(key, random.Stream.FACTOR, number)
+        key = factor_key(noise.key, number)
         z[name], log_prob = sampling.draw_and_log_prob(
             sampling.unwrap(factor), noise._replace(key=key)
         )

@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 
 from tfgen import random
 from tfgen.layers.base import register
+from tfgen.layers.discrete_law import is_discrete_law, is_relaxed
 from tfgen.layers.distribution_config import deserialize_prior, serialize_prior
 from tfgen.layers.factored_distribution import FactoredDistribution
 from tfgen.layers.named_inputs import NamedInputs
@@ -26,6 +27,8 @@ class Template(NamedTuple):
         event_shape: of the latent.
         dtype: of the latent.
         reparameterization_type: of the factor.
+        is_discrete: whether the latent's values are.
+        is_relaxed: whether the factor is a relaxed Bernoulli or categorical.
         is_dependent: whether it takes a latent that is drawn before it.
         params_size: the number of its raw parameters; `None` where it is not made by a
             layer of `tfgen.layers` that takes any batch shape.
@@ -34,6 +37,8 @@ class Template(NamedTuple):
     event_shape: tf.TensorShape
     dtype: tf.DType
     reparameterization_type: Any
+    is_discrete: bool
+    is_relaxed: bool
     is_dependent: bool
     params_size: int | None
 
@@ -198,6 +203,8 @@ class JointDistribution(keras.layers.Layer):
             made.event_shape,
             made.dtype,
             made.reparameterization_type,
+            is_discrete_law(made),
+            is_relaxed(made),
             is_dependent,
             params_size,
         )
@@ -223,6 +230,11 @@ class JointDistribution(keras.layers.Layer):
     def from_tensors(self, tensors: Mapping[str, Any]) -> FactoredDistribution:
         """The distribution whose `tensors` are given."""
         return FactoredDistribution(self, tensors["given"], tensors["raw_parameters"])
+
+    def discrete_from_tensors(self, tensors: Mapping[str, Any]) -> FactoredDistribution:
+        """The same, with relaxed factors by their discrete laws."""
+        made = self.from_tensors(tensors)
+        return made.discrete
 
     def next_key(self) -> tf.Tensor:
         """A fresh key, for draws without a seed."""

@@ -10,12 +10,12 @@ import tensorflow_probability as tfp
 
 from tfgen.layers.arguments import canonical_size
 from tfgen.layers.autoregressive_flow import MaskedAutoregressiveFlow
-from tfgen.layers.base import register
+from tfgen.layers.base import DistributionLayer, register
 from tfgen.layers.scale import scale_of_raw
 
 tfd = tfp.distributions
 
-__all__ = ["FlowPrior", "MixturePrior"]
+__all__ = ["FlowPrior", "LearnedPrior", "MixturePrior"]
 
 # softplus of it is 1.
 _RAW_ONE = float(np.log(np.expm1(1.0)))
@@ -86,6 +86,57 @@ class MixturePrior(keras.layers.Layer):
             "event_size": self.event_size,
             "num_components": self.num_components,
         }
+
+
+@register
+class LearnedPrior(keras.layers.Layer):
+    """p(z) of any family of `tfgen.layers`, whose parameters are trained.
+
+    To begin with every parameter is 0: Bernoullis and categoricals are uniform.
+
+    Args:
+        layer: a distribution layer, such as `IndependentBernoulli([200])` or
+            `OneHotCategorical(10)`.
+        **kwargs: `keras.layers.Layer`'s.
+
+    Returns:
+        Called without arguments: TFP's distribution of the layer, of batch shape ().
+
+    Raises:
+        TypeError: if `layer` is no distribution layer.
+
+    >>> import tfgen
+    >>> prior = LearnedPrior(tfgen.layers.OneHotCategorical(4))
+    >>> prior().probs_parameter().numpy()
+    array([0.25, 0.25, 0.25, 0.25], dtype=float32)
+    """
+
+    def __init__(self, layer: DistributionLayer, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if isinstance(layer, dict):
+            layer = keras.saving.deserialize_keras_object(layer)
+        if not isinstance(layer, DistributionLayer):
+            raise TypeError(
+                "`layer` must be a distribution layer of `tfgen.layers`; received "
+                f"{layer!r}. Pass one such as `tfgen.layers.IndependentBernoulli([8])`."
+            )
+        self.layer = layer
+        self.raw_parameters = self.add_weight(
+            name="raw_parameters",
+            shape=(layer._params_size(),),
+            initializer="zeros",
+            autocast=False,
+        )
+        self.built = True
+
+    def call(self, inputs: Any = None) -> tfd.Distribution:
+        """p(z)."""
+        return self.layer.distribution(self.raw_parameters).tensor_distribution
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        layer = keras.saving.serialize_keras_object(self.layer)
+        return {**super().get_config(), "layer": layer}
 
 
 @register

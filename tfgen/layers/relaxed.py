@@ -11,7 +11,8 @@ import tensorflow_probability as tfp
 
 from tfgen.layers.arguments import canonical_event_shape, canonical_size, to_event
 from tfgen.layers.base import DistributionLayer, register
-from tfgen.layers.independent import independent
+from tfgen.layers.categorical import OneHotCategorical
+from tfgen.layers.independent import IndependentBernoulli, independent
 from tfgen.layers.straight_through import (
     StraightThroughBernoulli,
     StraightThroughOneHotCategorical,
@@ -27,6 +28,7 @@ class _RelaxedLayer(DistributionLayer):
 
     Attributes:
         temperature: a `keras.Variable` that is not trained; assign to it to anneal it.
+        discrete_layer: makes the discrete law of the same parameters.
     """
 
     option_arguments = ("temperature", "straight_through")
@@ -117,6 +119,9 @@ class RelaxedBernoulli(_RelaxedLayer):
             temperature, straight_through, convert_to_tensor_fn, validate_args, **kwargs
         )
         self.event_shape = canonical_event_shape(event_shape)
+        self.discrete_layer = IndependentBernoulli(
+            self.event_shape, convert_to_tensor_fn, dtype=self.dtype_policy
+        )
 
     @staticmethod
     def new(
@@ -200,6 +205,9 @@ class RelaxedOneHotCategorical(_RelaxedLayer):
         )
         self.event_size = canonical_size(event_size, "event_size")
         self.event_shape = (self.event_size,)
+        self.discrete_layer = OneHotCategorical(
+            self.event_size, convert_to_tensor_fn, dtype=self.dtype_policy
+        )
 
     @staticmethod
     def new(

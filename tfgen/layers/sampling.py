@@ -22,7 +22,9 @@ tfd = tfp.distributions
 
 __all__ = [
     "Noise",
+    "draw_and_log_prob",
     "is_keyed_by_row",
+    "parts_of",
     "register_draw",
     "sample",
     "sample_and_log_prob",
@@ -267,7 +269,8 @@ def _keyed_draw(distribution: tfd.Distribution, noise: Noise) -> tf.Tensor:
     return _draw_by_row(distribution, noise)
 
 
-def _parts(distribution: tfd.Distribution) -> list[tfd.Distribution]:
+def parts_of(distribution: tfd.Distribution) -> list[tfd.Distribution]:
+    """The distributions that one is made of, as a mixture is of its components."""
     if isinstance(distribution, tfd.MultivariateNormalLinearOperator):
         return []
     names = ("distribution", "components_distribution")
@@ -288,7 +291,7 @@ def is_keyed_by_row(distribution: tfd.Distribution) -> bool:
     rule: Callable = _draw.dispatch(type(distribution))
     if rule is _draw.dispatch(object):
         return False
-    return all(is_keyed_by_row(part) for part in _parts(distribution))
+    return all(is_keyed_by_row(part) for part in parts_of(distribution))
 
 
 def sample(
@@ -353,6 +356,7 @@ def sample_and_log_prob(
 def draw_and_log_prob(
     distribution: tfd.Distribution, noise: Noise
 ) -> tuple[tf.Tensor, tf.Tensor]:
+    """A draw `[num_samples, *batch, *event]` and its log-probability, of one noise."""
     draw = _keyed_draw(distribution, noise)
     return draw, distribution.log_prob(draw)
 

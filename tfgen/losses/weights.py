@@ -23,20 +23,23 @@ class Draws(NamedTuple):
         log_posterior: log q(z_kb | x_b), `[K, B]`, in nats.
         log_mass: the logarithm of the share that each value has in an average over q,
             `[K, B]`; `None` where each has 1 / K, as draws from q have.
+        log_factors: log q of each latent given those before it, `[K, B]` by name, where an
+            estimator needs them apart.
     """
 
     z: Any
     log_posterior: tf.Tensor
     log_mass: tf.Tensor | None = None
+    log_factors: dict[str, tf.Tensor] | None = None
 
     @property
     def held(self) -> "Draws":
         """The same draws as constants, without gradient."""
-        mass = self.log_mass
         return Draws(
-            tf.nest.map_structure(tf.stop_gradient, self.z),
-            tf.stop_gradient(self.log_posterior),
-            None if mass is None else tf.stop_gradient(mass),
+            *(
+                None if part is None else tf.nest.map_structure(tf.stop_gradient, part)
+                for part in self
+            )
         )
 
 

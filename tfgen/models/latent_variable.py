@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfgen import random, serving
-from tfgen.layers import central_value, sample
+from tfgen.layers import central_value, discrete_law, sample
 from tfgen.layers.distribution_config import deserialize_prior, serialize_prior
 from tfgen.losses import ELBO, LogWeights, log_weights
 from tfgen.losses.estimators import get_estimator
@@ -153,13 +153,22 @@ class LatentVariableModel(GenerativeModel):
 
     # The three distributions.
 
-    def _posterior(self, given: Mapping[str, Any], training: bool = False) -> Any:
-        """q(z|x, c), of batch shape `[B]`."""
-        return self._get_parts().encoder(given, training=training)
+    # A relaxation of discrete latents is for training alone (`relaxed=True`): everything
+    # else is of the model whose latents are discrete.
 
-    def _prior_at(self, given: Mapping[str, Any]) -> tfd.Distribution:
+    def _posterior(
+        self, given: Mapping[str, Any], training: bool = False, relaxed: bool = False
+    ) -> Any:
+        """q(z|x, c), of batch shape `[B]`."""
+        posterior = self._get_parts().encoder(given, training=training)
+        return posterior if relaxed else discrete_law(posterior)
+
+    def _prior_at(
+        self, given: Mapping[str, Any], relaxed: bool = False
+    ) -> tfd.Distribution:
         """p(z|c), of batch shape `[B]`, or `[]` where it takes no condition."""
-        return self._get_parts().prior_at(_conditions(given))
+        prior = self._get_parts().prior_at(_conditions(given))
+        return prior if relaxed else discrete_law(prior)
 
     def _likelihood(self, z: Any, given: Mapping[str, Any], training: bool = False) -> Any:
         """p(x|z, c), of batch shape `[*samples, B]`, for z `[*samples, B, *latent]`."""
@@ -297,6 +306,8 @@ class LatentVariableModel(GenerativeModel):
         """A draw of x, and the mean of p(x|z, c), for each key `[B, 2]`."""
         latent = random.stream(keys, random.Stream.LATENT)
         z = sample(self._prior_at(given), latent)
+        # A discrete prior may draw integers.
+        z = tf.nest.map_structure(lambda t: tf.cast(t, self.variable_dtype), z)
         likelihood = self._likelihood(z, given)
         draws = sample(likelihood, random.stream(keys, random.Stream.OBSERVED))
         return draws, likelihood.mean()

@@ -328,7 +328,7 @@ class MeanFieldVAE(VAE):
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         if moves:
             self.table.write(index, rows, moments)
-        return self._update_metrics(loss, prediction, given, y, weight)
+        return self._update_metrics(loss, prediction, given, y, weight, training=True)
 
     def _fit_rows(
         self, given: Any, y: Any, weight: Any, key: tf.Tensor, *state: Any

@@ -7,7 +7,13 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.layers import FactoredDistribution, JointDistribution, NamedInputs
+from tfgen.layers import (
+    FactoredDistribution,
+    JointDistribution,
+    NamedInputs,
+    is_discrete,
+    is_relaxed,
+)
 
 tfd = tfp.distributions
 
@@ -30,6 +36,7 @@ class Structure(NamedTuple):
         given: a spec of one example of each variable that is given, by name.
         latents: the shape of each latent, by name.
         is_joint: whether z is a dict of latents; otherwise it is a tensor.
+        is_relaxed: whether a latent's posterior is a relaxation of a discrete one.
         event_shape: of x, as the likelihood has it.
         check_support: raises a ValueError where data `(values, name)` can't be of the
             likelihood.
@@ -39,6 +46,7 @@ class Structure(NamedTuple):
     given: dict[str, Any]
     latents: dict[str, tuple[int, ...]]
     is_joint: bool
+    is_relaxed: bool
     event_shape: tuple[int, ...]
     check_support: Callable[[Any, str], None]
 
@@ -157,6 +165,7 @@ def check_prior(prior: Any) -> None:
 
 def standard_normal(posterior: tfd.Distribution) -> Any:
     """N(0, I) over what `posterior` is over, each latent by itself."""
+    _check_continuous(posterior)
     if isinstance(posterior, FactoredDistribution):
         return JointDistribution(
             {
@@ -168,13 +177,25 @@ def standard_normal(posterior: tfd.Distribution) -> Any:
     return _standard_normal(tuple(posterior.event_shape), posterior.dtype)
 
 
-def _standard_normal(shape: tuple[int, ...], dtype: Any) -> tfd.Distribution:
-    if not dtype.is_floating:
+def _check_continuous(posterior: tfd.Distribution) -> None:
+    """Raises a ValueError where N(0, I) is not over a posterior's values."""
+    found = is_discrete(posterior) or is_relaxed(posterior)
+    which = ""
+    if isinstance(posterior, FactoredDistribution):
+        kinds = {n: posterior.is_discrete[n] or r for n, r in posterior.is_relaxed.items()}
+        found = any(kinds.values())
+        which = f" over {[name for name, kind in kinds.items() if kind]}"
+    if found:
         raise ValueError(
-            "`prior` must be given for a discrete posterior, since N(0, I) is continuous; "
-            "received None. Use a distribution over the same values, such as "
-            "`tfd.Independent(tfd.Bernoulli(logits=tf.zeros([8]), dtype=tf.float32), 1)`."
+            "`prior` must be given for a discrete or relaxed posterior, since N(0, I), the "
+            f"default, is over other values; received None for a posterior{which}. Pass "
+            "one over the same values, such as `tfgen.layers.LearnedPrior("
+            "tfgen.layers.IndependentBernoulli([8]))`, or that of each latent in a "
+            "`tfgen.layers.JointDistribution`."
         )
+
+
+def _standard_normal(shape: tuple[int, ...], dtype: Any) -> tfd.Distribution:
     zeros = tf.zeros(shape, dtype)
     if len(shape) == 1:
         return tfd.MultivariateNormalDiag(zeros, tf.ones_like(zeros))

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.layers import FactoredDistribution, JointDistribution
+from tfgen.layers import FactoredDistribution, JointDistribution, is_discrete, is_relaxed
 from tfgen.models.parts import Parts, Structure, check_distribution
 
 tfd = tfp.distributions
@@ -75,6 +75,7 @@ def examine(
     _check_names(parts, given, list(latents))
     prior = parts.prior_at(conditions)
     _check_prior(prior, posterior, latents, is_joint)
+    _check_values(prior, posterior)
     _check_decoder(parts, latents)
     dtypes = posterior.dtype if is_joint else {"z": posterior.dtype}
     zeros = {n: tf.zeros([1, *shape], dtypes[n]) for n, shape in latents.items()}
@@ -87,6 +88,7 @@ def examine(
         {n: keras.tree.map_structure(_spec, value) for n, value in given.items()},
         latents,
         is_joint,
+        any(_kinds(posterior)[name] == "relaxed" for name in latents),
         tuple(likelihood.event_shape),
         check_support,
     )
@@ -141,6 +143,43 @@ def _check_prior(
             "`prior` must be over the latents of the encoder's posterior, "
             f"{latents}; received {found}. Give both the same names and sizes."
         )
+
+
+def _kinds(distribution: Any) -> dict[str, str]:
+    """What each latent's values are: discrete, relaxed or continuous."""
+    if isinstance(distribution, FactoredDistribution):
+        discrete, relaxed = distribution.is_discrete, distribution.is_relaxed
+    else:
+        discrete = {"z": is_discrete(distribution)}
+        relaxed = {"z": is_relaxed(distribution)}
+    return {
+        name: "discrete" if discrete[name] else "relaxed" if relaxed[name] else "continuous"
+        for name in discrete
+    }
+
+
+def _check_values(prior: Any, posterior: Any) -> None:
+    """Raises a ValueError where one of prior and posterior is discrete and one is not.
+
+    A relaxed posterior goes with a relaxed prior, and with the discrete one that both
+    stand for.
+    """
+    of_prior = _kinds(prior)
+    for name, kind in _kinds(posterior).items():
+        other = of_prior[name]
+        is_same = kind == other or (kind == "relaxed" and other == "discrete")
+        if "discrete" in (kind, other) and not is_same:
+            raise ValueError(
+                f"`prior` must be over the values of the posterior of {name!r}, which is "
+                f"{kind}; received a {other} prior. Use "
+                + (
+                    "a discrete one, such as `tfgen.layers.LearnedPrior("
+                    "tfgen.layers.IndependentBernoulli([8]))`."
+                    if kind == "discrete"
+                    else "a continuous one, or end the encoder in a discrete or relaxed "
+                    "layer, such as `tfgen.layers.IndependentBernoulli`."
+                )
+            )
 
 
 def _check_event(prior: Any, latent: tuple) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.layers import central_value
+from tfgen.layers import central_value, discrete_law
 from tfgen.losses import Bound, LogWeights, get_bound
 from tfgen.losses.bounds import Evaluation
 from tfgen.models import checks
@@ -46,7 +46,9 @@ class VAE(LatentVariableModel):
     Logged,
     in nats an example: `loss`, what is minimised; the bound itself, `elbo` or `iwlb`;
     `reconstruction`, E_q log p(x|z); and `kl`; the last three are averages weighted by
-    `sample_weight`. Noise is keyed by (seed, step, row), so a result does not depend on
+    `sample_weight`. Where latents are relaxed (`tfgen.layers.RelaxedBernoulli`), training
+    logs `relaxed_elbo`; `evaluate` and everything else is of the discrete model, and logs
+    `elbo`. Noise is keyed by (seed, step, row), so a result does not depend on
     how it is computed; `evaluate` keys by the example's position, so the same data gives
     the same bound whatever the batch size.
 
@@ -133,7 +135,10 @@ class VAE(LatentVariableModel):
             lambda spec: tf.zeros([1, *(size or 1 for size in spec.shape[1:])], spec.dtype),
             dict(self.structure.given),
         )
-        return self._posterior(given), self._prior_at(given)
+        return (
+            self._posterior(given, relaxed=True),
+            self._prior_at(given, relaxed=True),
+        )
 
     @property
     def bound(self) -> Bound:
@@ -170,8 +175,11 @@ class VAE(LatentVariableModel):
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """The loss, the bound and its parts, and the metrics given to `compile`."""
-        own = self._objective.metrics if self._objective is not None else []
-        known = super().metrics
+        known, own = super().metrics, []
+        if self._objective is not None:
+            own = list(self._objective.metrics)
+            if self.built and self.structure.is_relaxed:
+                own.append(self._objective.bound_metric(relaxed=True))
         return [*known[:1], *own, *known[1:]]
 
     def reset_metrics(self) -> None:
@@ -280,7 +288,7 @@ class VAE(LatentVariableModel):
         variables = self.trainable_weights
         gradients = tape.gradient(scaled, variables)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        return self._update_metrics(loss, prediction, given, y, weight)
+        return self._update_metrics(loss, prediction, given, y, weight, training=True)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The bound at a batch; see `keras.Model.test_step`."""
@@ -289,7 +297,7 @@ class VAE(LatentVariableModel):
         key = self._test_keys(rows, total)
         prediction = self._predict_terms(given, y, key, training=False)
         loss = self._loss_of(given, y, prediction, weight, training=False)
-        return self._update_metrics(loss, prediction, given, y, weight)
+        return self._update_metrics(loss, prediction, given, y, weight, training=False)
 
     def _unpack(self, data: Any) -> tuple[dict[str, Any], Any, Any]:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -309,14 +317,15 @@ class VAE(LatentVariableModel):
         self, given: Mapping[str, Any], y: Any, key: tf.Tensor, training: bool
     ) -> "Prediction":
         """The posterior and the bound at a batch."""
-        return self._predict_at(self._posterior(given, training), given, y, key, training)
+        posterior = self._posterior(given, training, relaxed=training)
+        return self._predict_at(posterior, given, y, key, training)
 
     def _predict_at(
         self, posterior: Any, given: Mapping[str, Any], y: Any, key: Any, training: bool
     ) -> "Prediction":
         evaluation = self.bound.evaluate(
             posterior,
-            self._prior_at(given),
+            self._prior_at(given, relaxed=training),
             lambda z: self._log_likelihood(y, z, given, training),
             key,
         )
@@ -357,17 +366,27 @@ class VAE(LatentVariableModel):
         return tf.add_n([tf.reduce_mean(per_example), *added])
 
     def _update_metrics(
-        self, loss: tf.Tensor, prediction: "Prediction", given: Any, y: Any, weight: Any
+        self,
+        loss: tf.Tensor,
+        prediction: "Prediction",
+        given: Any,
+        y: Any,
+        weight: Any,
+        training: bool,
     ) -> dict[str, tf.Tensor]:
-        evaluation = prediction.evaluation
+        evaluation, objective = prediction.evaluation, self._compiled_objective
+        relaxed = training and self.structure.is_relaxed
         batch_size = tf.shape(evaluation.bound)[0]
         self.metrics[0].update_state(loss, sample_weight=batch_size)
-        self._compiled_objective.update(loss, evaluation, weight)
+        objective.update(loss, evaluation, weight, relaxed)
         if self._has_metrics:
-            centre = central_value(prediction.posterior)
+            centre = central_value(discrete_law(prediction.posterior))
             mean = self._likelihood(centre, given).mean()
-            return self.compute_metrics(given, y, mean, sample_weight=weight)
-        return self.get_metrics_result()
+            results = self.compute_metrics(given, y, mean, sample_weight=weight)
+        else:
+            results = self.get_metrics_result()
+        other = objective.bound_metric(not relaxed).name
+        return {name: value for name, value in results.items() if name != other}
 
     def summary(self, *args: Any, **kwargs: Any) -> None:
         """Keras's summary, and a line on how the bound is computed."""
@@ -398,12 +417,20 @@ class _Objective:
         self.metrics = [
             keras.metrics.Mean(name=name) for name in (bound.label, "reconstruction", "kl")
         ]
+        self._relaxed = keras.metrics.Mean(name=f"relaxed_{bound.label}")
         self.watch = LossWatch(LOG_WEIGHT_TERMS)
 
-    def update(self, loss: tf.Tensor, evaluation: Evaluation, weight: Any) -> None:
+    def bound_metric(self, relaxed: bool) -> keras.metrics.Metric:
+        """The metric of the bound: of the relaxed model in training, or of the model."""
+        return self._relaxed if relaxed else self.metrics[0]
+
+    def update(
+        self, loss: tf.Tensor, evaluation: Evaluation, weight: Any, relaxed: bool
+    ) -> None:
         self.watch.update_state(loss, evaluation.terms)
+        metrics = [self.bound_metric(relaxed), *self.metrics[1:]]
         values = (evaluation.bound, evaluation.reconstruction, evaluation.kl)
-        for metric, value in zip(self.metrics, values, strict=True):
+        for metric, value in zip(metrics, values, strict=True):
             metric.update_state(value, sample_weight=weight)
 
 

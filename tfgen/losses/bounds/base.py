@@ -7,13 +7,14 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.losses.estimators import Estimator, get_estimator
+from tfgen.layers import FactoredDistribution, is_discrete, is_relaxed
+from tfgen.losses.estimators import Estimator, get_estimator, known_estimators
 from tfgen.losses.reductions import elbo as average
 from tfgen.losses.weights import Draws, LogLikelihood, LogWeights, log_weights
 
 tfd = tfp.distributions
 
-__all__ = ["Bound", "Evaluation", "positive_integer"]
+__all__ = ["Bound", "Evaluation", "is_half_relaxed", "positive_integer"]
 
 
 class Evaluation(NamedTuple):
@@ -61,13 +62,29 @@ class Bound:
 
     def __init__(self, num_samples: int, estimator: Any = "reparameterized") -> None:
         self.num_samples = positive_integer(num_samples, "num_samples")
-        if isinstance(estimator, str) and estimator not in self.estimators:
-            raise ValueError(
-                f"`estimator` of {type(self).__name__} must be one of "
-                f"{list(self.estimators)}, or an `Estimator`; received {estimator!r}."
-            )
+        self.check_estimator(estimator)
         self._estimator: Estimator = get_estimator(estimator)
+        if self.num_samples < self._estimator.min_samples:
+            raise ValueError(
+                f"`num_samples` must be at least {self._estimator.min_samples} with "
+                f"estimator={self._estimator.name!r}, which compares samples; received "
+                f"{self.num_samples}."
+            )
         self.estimator = estimator if isinstance(estimator, str) else self._estimator
+
+    @classmethod
+    def check_estimator(cls, estimator: Any) -> None:
+        """Raises a ValueError where an estimator of tfgen is of other bounds only."""
+        if isinstance(estimator, dict) and "class_name" not in estimator:
+            for one in estimator.values():
+                cls.check_estimator(one)
+        name = getattr(estimator, "name", estimator)
+        is_known = isinstance(estimator, str) or name in known_estimators()
+        if isinstance(name, str) and is_known and name not in cls.estimators:
+            raise ValueError(
+                f"`estimator` of {cls.__name__} must be one of "
+                f"{list(cls.estimators)}, or an `Estimator`; received {estimator!r}."
+            )
 
     def reduce(
         self, log_weights: tf.Tensor, log_mass: tf.Tensor | None = None
@@ -95,13 +112,53 @@ class Bound:
 
     def check(self, posterior: tfd.Distribution, prior: tfd.Distribution) -> None:
         """Raises a ValueError if the bound can't be estimated for such distributions."""
-        self._estimator.check(posterior, self.num_samples)
+        try:
+            self._estimator.check(posterior, self.num_samples)
+        except ValueError as error:
+            raise ValueError(f"{error} {self._advice(posterior)}") from None
+        is_open = self._closed_form(posterior, prior) is None
+        if is_open and is_half_relaxed(posterior, prior):
+            raise ValueError(
+                "`prior` must be relaxed too where the posterior is, unless the bound "
+                f"is an `ELBO` with a KL in closed form; received {self!r} with a "
+                "discrete prior. Relax the prior, such as by `tfgen.layers."
+                "LearnedPrior(tfgen.layers.RelaxedBernoulli([8], 0.5))`, use "
+                "loss='elbo', or `straight_through=True`, which draws discrete values."
+            )
+
+    def _closed_form(
+        self, posterior: tfd.Distribution, prior: tfd.Distribution
+    ) -> tf.Tensor | None:
+        """KL(q(z|x) || p(z)), `[B]`, where the bound has it in closed form."""
+        return None
+
+    def _advice(self, posterior: tfd.Distribution) -> str:
+        """Which estimators apply to a posterior."""
+        applicable = [name for name in self.estimators if self._applies(name, posterior)]
+        if not applicable:
+            return (
+                f"No estimator of {type(self).__name__} applies: use `tfgen.losses.IWLB`, "
+                "or end the encoder in a reparameterized layer, such as "
+                "`tfgen.layers.MultivariateNormalTriL`."
+            )
+        text = f"Estimators of {type(self).__name__} that apply: {applicable}"
+        if isinstance(posterior, FactoredDistribution):
+            text += ", or one for each latent, as a dict by name"
+        return text + "."
+
+    def _applies(self, name: str, posterior: tfd.Distribution) -> bool:
+        estimator = get_estimator(name)
+        try:
+            estimator.check(posterior, self.num_samples)
+        except ValueError:
+            return False
+        return True
 
     def describe(self, posterior: tfd.Distribution, prior: tfd.Distribution) -> str:
         """One line on how the bound is computed for such distributions."""
         return (
-            f"{type(self).__name__}, {self.num_samples} samples, "
-            f"{self._estimator.name} gradients, Monte Carlo KL"
+            f"{type(self).__name__}, {self._estimator.describe(self.num_samples)}, "
+            "Monte Carlo KL"
         )
 
     def evaluate(
@@ -166,6 +223,14 @@ class Bound:
         arguments = self.get_config() | {"estimator": self.estimator}
         text = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
         return f"{type(self).__name__}({text})"
+
+
+def is_half_relaxed(posterior: tfd.Distribution, prior: tfd.Distribution) -> bool:
+    """Whether a latent's posterior is relaxed and its prior is discrete."""
+    if isinstance(posterior, FactoredDistribution):
+        relaxed, discrete = posterior.is_relaxed, prior.is_discrete
+        return any(relaxed[name] and discrete[name] for name in relaxed)
+    return is_relaxed(posterior) and is_discrete(prior)
 
 
 def positive_integer(value: Any, name: str) -> int:

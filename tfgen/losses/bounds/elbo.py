@@ -8,7 +8,8 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.losses.bounds.base import Bound, Evaluation
+from tfgen.layers import discrete_law
+from tfgen.losses.bounds.base import Bound, Evaluation, is_half_relaxed
 from tfgen.losses.reductions import elbo
 from tfgen.losses.weights import LogLikelihood, LogWeights, log_weights
 
@@ -26,9 +27,10 @@ class ELBO(Bound):
     Args:
         num_samples: the number of posterior samples an example, averaged.
         kl: `"analytic"`, `"monte_carlo"`, or `"auto"`: analytic where TFP knows the pair
-            and the estimator is reparameterized, else Monte Carlo.
-        estimator: `"reparameterized"`, or `"stl"`, which is of the Monte Carlo KL; or an
-            `Estimator`.
+            and the estimator is not `"stl"`, else Monte Carlo.
+        estimator: `"reparameterized"`, or `"stl"`, which is of the Monte Carlo KL; for
+            discrete latents `"enumerate"`, `"reinforce"` or `"vimco"`; an `Estimator`; or
+            a dict with one for each of several latents, by name.
         beta: the weight of the KL in the objective, at least 0.
 
     Raises:
@@ -44,7 +46,7 @@ class ELBO(Bound):
     """
 
     label = "elbo"
-    estimators = ("reparameterized", "stl")
+    estimators = ("reparameterized", "stl", "reinforce", "vimco", "enumerate")
 
     def __init__(
         self,
@@ -58,11 +60,11 @@ class ELBO(Bound):
             raise ValueError(
                 f"`kl` must be 'auto', 'analytic' or 'monte_carlo'; received {kl!r}."
             )
-        if kl == "analytic" and not self._keeps_kl:
+        if kl == "analytic" and not self._estimator.keeps_kl:
             raise ValueError(
                 f"`estimator` {self._estimator.name!r} holds q constant in log q(z|x), "
                 "which an analytic KL does not contain; received kl='analytic'. Use "
-                "kl='monte_carlo', or estimator='reparameterized'."
+                "kl='monte_carlo', or another estimator, such as 'reparameterized'."
             )
         if isinstance(beta, bool) or not isinstance(beta, numbers.Real):
             raise TypeError(f"`beta` must be a number; received {beta!r}.")
@@ -70,11 +72,6 @@ class ELBO(Bound):
             raise ValueError(f"`beta` must be finite and at least 0; received {beta!r}.")
         self.kl = kl
         self.beta = keras.Variable(float(beta), trainable=False, name="beta")
-
-    @property
-    def _keeps_kl(self) -> bool:
-        """Whether the KL may be differentiated in closed form."""
-        return self._estimator.name == "reparameterized"
 
     def reduce(
         self, log_weights: tf.Tensor, log_mass: tf.Tensor | None = None
@@ -95,8 +92,10 @@ class ELBO(Bound):
     def _closed_form(
         self, posterior: tfd.Distribution, prior: tfd.Distribution
     ) -> tf.Tensor | None:
-        if self.kl == "monte_carlo" or not self._keeps_kl:
+        if self.kl == "monte_carlo" or not self._estimator.keeps_kl:
             return None
+        if is_half_relaxed(posterior, prior):  # arXiv 1611.01144: that of the discrete laws
+            posterior, prior = discrete_law(posterior), discrete_law(prior)
         try:
             return tfd.kl_divergence(posterior, prior)
         except NotImplementedError:
@@ -115,9 +114,10 @@ class ELBO(Bound):
     def describe(self, posterior: tfd.Distribution, prior: tfd.Distribution) -> str:
         """One line on how the bound is computed for such distributions."""
         closed = self._closed_form(posterior, prior) is not None
+        sampled = "enumerated" if self._estimator.enumerates else "Monte Carlo"
         return (
-            f"ELBO, {self.num_samples} samples, {self._estimator.name} gradients, "
-            f"{'analytic' if closed else 'Monte Carlo'} KL"
+            f"ELBO, {self._estimator.describe(self.num_samples)}, "
+            f"{'analytic' if closed else sampled} KL"
         )
 
     def evaluate(
@@ -133,7 +133,10 @@ class ELBO(Bound):
             return super().evaluate(posterior, prior, log_likelihood, key)
         draws = self._estimator.draw(posterior, key, self.num_samples)
         terms = log_weights(posterior, prior, log_likelihood, z=draws)
-        return self._evaluation(self.objective(terms, None, kl), terms, draws, kl)
+        surrogate = self._estimator.surrogate(
+            lambda terms, log_mass: self.objective(terms, log_mass, kl), terms, draws
+        )
+        return self._evaluation(surrogate, terms, draws, kl)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments; `beta` as it stands."""

@@ -5,6 +5,12 @@
 | `Reparameterized` | `"reparameterized"` | reparameterized | every bound |
 | `STL` | `"stl"` | reparameterized | the ELBO |
 | `DReG` | `"dreg"` | reparameterized | L_K |
+| `Reinforce` | `"reinforce"` | any | every bound |
+| `VIMCO` | `"vimco"` | any | every bound, K at least 2 |
+| `OVIS` | `"ovis"` | any | L_K, K at least 2 |
+| `RWS` | `"rws"` | any | L_K in the decoder; the encoder has its own objective |
+| `Enumerate` | `"enumerate"` | of at most 4096 values | the ELBO, without noise |
+| `ByFactor` | a dict, by latent | over several latents | what its parts are |
 
 One of your own is a subclass of `Estimator`, which a loss takes as an object:
 `IWLB(num_samples=5, estimator=MyEstimator())`. Here is one that differentiates the bound
@@ -21,18 +27,32 @@ Held()
 """
 
 from tfgen.losses.estimators.base import Estimator, Objective, Pathwise
+from tfgen.losses.estimators.by_factor import ByFactor
 from tfgen.losses.estimators.dreg import DReG
+from tfgen.losses.estimators.enumeration import Enumerate
+from tfgen.losses.estimators.ovis import OVIS
 from tfgen.losses.estimators.registry import get_estimator, known_estimators
+from tfgen.losses.estimators.reinforce import Reinforce
 from tfgen.losses.estimators.reparameterized import Reparameterized
+from tfgen.losses.estimators.rws import RWS
+from tfgen.losses.estimators.score_function import ScoreFunction
 from tfgen.losses.estimators.stl import STL
+from tfgen.losses.estimators.vimco import VIMCO
 
 __all__ = [
+    "OVIS",
+    "RWS",
     "STL",
+    "VIMCO",
+    "ByFactor",
     "DReG",
+    "Enumerate",
     "Estimator",
     "Objective",
     "Pathwise",
+    "Reinforce",
     "Reparameterized",
+    "ScoreFunction",
     "get_estimator",
     "known_estimators",
 ]

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.layers import sample_and_log_prob
+from tfgen.layers import FactoredDistribution, sample_and_log_prob, unwrap
 from tfgen.losses.weights import Draws, LogWeights
 
 tfd = tfp.distributions
 
-__all__ = ["Estimator", "Objective", "Pathwise"]
+__all__ = ["Estimator", "Objective", "Pathwise", "is_pathwise"]
 
 Objective = Callable[[LogWeights, tf.Tensor | None], tf.Tensor]
 
@@ -25,10 +25,16 @@ class Estimator:
     - `check(posterior, num_samples)`, which refuses posteriors that it does not apply to;
     - `draw(...)`, values of z with log q(z|x), whose gradients are the estimator's;
     - `surrogate(...)`, what is differentiated in the bound's place, where that is not
-      the bound itself.
+      the bound itself;
+    - `min_samples`, the least K; `keeps_kl`, whether a KL divergence in closed form may be
+      differentiated as it stands; `enumerates`, whether it sums over values of z instead
+      of drawing them. They are 1, false and false unless said.
     """
 
     name: ClassVar[str]
+    min_samples: int = 1
+    keeps_kl: bool = False
+    enumerates: bool = False
 
     def check(self, posterior: tfd.Distribution, num_samples: int) -> None:
         """Raises a ValueError if the estimator does not apply.
@@ -62,6 +68,10 @@ class Estimator:
         """
         return objective(terms, draws.log_mass)
 
+    def describe(self, num_samples: int) -> str:
+        """How a bound is estimated, in a few words."""
+        return f"{num_samples} samples, {self.name} gradients"
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {}
@@ -76,6 +86,12 @@ class Estimator:
         return f"{type(self).__name__}({arguments})"
 
 
+def is_pathwise(posterior: tfd.Distribution) -> bool:
+    """Whether every draw is a function of the parameters and noise."""
+    kind = posterior.reparameterization_type
+    return all(part == tfd.FULLY_REPARAMETERIZED for part in tf.nest.flatten(kind))
+
+
 class Pathwise(Estimator):
     """Base of the estimators that differentiate through z = z(parameters, noise).
 
@@ -84,14 +100,17 @@ class Pathwise(Estimator):
 
     def check(self, posterior: tfd.Distribution, num_samples: int) -> None:
         """Raises a ValueError unless the posterior can be reparameterized."""
-        kind = posterior.reparameterization_type
-        if any(part != tfd.FULLY_REPARAMETERIZED for part in tf.nest.flatten(kind)):
-            raise ValueError(
-                f"`estimator` {self.name!r} needs a posterior that can be reparameterized; "
-                f"received {type(posterior).__name__} {posterior.name!r}, for which no "
-                "estimator of tfgen applies. End the encoder in a reparameterized layer, "
-                "such as `tfgen.layers.MultivariateNormalTriL`."
-            )
+        if is_pathwise(posterior):
+            return
+        received = f"{type(unwrap(posterior)).__name__} {posterior.name!r}"
+        if isinstance(posterior, FactoredDistribution):
+            kinds = posterior.reparameterization_type
+            names = [n for n, k in kinds.items() if k != tfd.FULLY_REPARAMETERIZED]
+            received = f"one whose latents {names} can't"
+        raise ValueError(
+            f"`estimator` {self.name!r} needs a posterior that can be reparameterized; "
+            f"received {received}."
+        )
 
     def draw(self, posterior: tfd.Distribution, key: tf.Tensor, num_samples: int) -> Draws:
         """Draws from the posterior; see `Estimator.draw`."""

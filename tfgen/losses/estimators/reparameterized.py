@@ -23,6 +23,7 @@ class Reparameterized(Pathwise):
     """
 
     name = "reparameterized"
+    keeps_kl = True
 
     def hold(
         self,
