@@ -13,7 +13,7 @@ from tfgen.losses.weights import Draws, LogLikelihood, LogWeights, log_weights
 
 tfd = tfp.distributions
 
-__all__ = ["Bound", "Evaluation", "positive_integer"]
+__all__ = ["Bound", "Evaluation", "number_between", "positive_integer"]
 
 
 class Evaluation(NamedTuple):
@@ -66,7 +66,7 @@ class Bound:
                 f"`estimator` of {type(self).__name__} must be one of "
                 f"{list(self.estimators)}, or an `Estimator`; received {estimator!r}."
             )
-        self._estimator: Estimator = get_estimator(estimator)
+        self._estimator: Estimator = get_estimator(estimator).for_bound(self)
         self.estimator = estimator if isinstance(estimator, str) else self._estimator
 
     def reduce(
@@ -92,6 +92,18 @@ class Bound:
             kl: KL(q(z|x) || p(z)) in closed form, `[B]`, for bounds that ask for it.
         """
         return self.reduce(terms.total, log_mass)
+
+    def signal_factor(self, share: tf.Tensor) -> tf.Tensor:
+        """What `DReG` multiplies the signal into each z_k by, `[K, B]`.
+
+        With f the bound as a function of log-weights, f_k and f_kk its first and second
+        derivative in log w_k, it is 1 - f_kk / f_k. Where it is another than that of L_K
+        a bound that names `"dreg"` among its `estimators` says so here.
+
+        Args:
+            share: f_k divided by its sum over k, `[K, B]`.
+        """
+        return share
 
     def check(self, posterior: tfd.Distribution, prior: tfd.Distribution) -> None:
         """Raises a ValueError if the bound can't be estimated for such distributions."""
@@ -163,7 +175,9 @@ class Bound:
         return cls(**config)
 
     def __repr__(self) -> str:
-        arguments = self.get_config() | {"estimator": self.estimator}
+        arguments = self.get_config()
+        if "estimator" in arguments:
+            arguments["estimator"] = self.estimator
         text = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
         return f"{type(self).__name__}({text})"
 
@@ -178,3 +192,12 @@ def positive_integer(value: Any, name: str) -> int:
     if value < 1:
         raise ValueError(f"`{name}` must be at least 1; received {value}.")
     return int(value)
+
+
+def number_between(value: Any, low: float, high: float, name: str) -> float:
+    """`value` as a Python float in [low, high], or an error that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"`{name}` must be a number; received {value!r}.")
+    if not low <= value <= high:
+        raise ValueError(f"`{name}` must lie in [{low:g}, {high:g}]; received {value!r}.")
+    return float(value)
