@@ -4,7 +4,11 @@
 |---|---|---|
 | `ELBO` | mean log w | arXiv 1312.6114 |
 | `IWLB` | log mean w | arXiv 1509.00519 |
-| `Renyi` | log mean w^(1 - alpha) / (1 - alpha) | arXiv 1602.02311 |
+| `Renyi` | log mean w^(1 - alpha) / (1 - alpha) | arXiv 1602.02311, 2210.06226 |
+| `MIWAE` | mean over M groups of log mean w | arXiv 1802.04537 |
+| `CIWAE` | beta mean log w + (1 - beta) log mean w | arXiv 1802.04537 |
+| `PIWAE` | `MIWAE` for the encoder, log mean w for the decoder | arXiv 1802.04537 |
+| `TVO` | sum over b of the mean of log w by shares w^b | arXiv 1907.00031 |
 | `NegativeLogLikelihood` | nothing: -log p(y), for any Keras model that ends in p |
 
 | GAN loss | what the generator minimises, of logits a | source |
@@ -19,7 +23,17 @@
 | `RelativisticPairing` | mean softplus(a(x) - a) | arXiv 1807.00734, 2501.05441 |
 """
 
-from tfgen.losses.bounds import ELBO, IWLB, Bound, Renyi, get_bound
+from tfgen.losses.bounds import (
+    CIWAE,
+    ELBO,
+    IWLB,
+    MIWAE,
+    PIWAE,
+    TVO,
+    Bound,
+    Renyi,
+    get_bound,
+)
 from tfgen.losses.gan import (
     FDivergence,
     GANLoss,
@@ -42,8 +56,12 @@ from tfgen.losses.reductions import elbo, iwlb, renyi
 from tfgen.losses.weights import Draws, LogWeights, log_weights
 
 __all__ = [
+    "CIWAE",
     "ELBO",
     "IWLB",
+    "MIWAE",
+    "PIWAE",
+    "TVO",
     "Bound",
     "Draws",
     "FDivergence",

@@ -14,7 +14,13 @@ from tfgen.losses.weights import Draws, LogLikelihood, LogWeights, log_weights
 
 tfd = tfp.distributions
 
-__all__ = ["Bound", "Evaluation", "is_half_relaxed", "positive_integer"]
+__all__ = [
+    "Bound",
+    "Evaluation",
+    "is_half_relaxed",
+    "number_between",
+    "positive_integer",
+]
 
 
 class Evaluation(NamedTuple):
@@ -63,7 +69,7 @@ class Bound:
     def __init__(self, num_samples: int, estimator: Any = "reparameterized") -> None:
         self.num_samples = positive_integer(num_samples, "num_samples")
         self.check_estimator(estimator)
-        self._estimator: Estimator = get_estimator(estimator)
+        self._estimator: Estimator = get_estimator(estimator).for_bound(self)
         if self.num_samples < self._estimator.min_samples:
             raise ValueError(
                 f"`num_samples` must be at least {self._estimator.min_samples} with "
@@ -109,6 +115,18 @@ class Bound:
             kl: KL(q(z|x) || p(z)) in closed form, `[B]`, for bounds that ask for it.
         """
         return self.reduce(terms.total, log_mass)
+
+    def signal_factor(self, share: tf.Tensor) -> tf.Tensor:
+        """What `DReG` multiplies the signal into each z_k by, `[K, B]`.
+
+        With f the bound as a function of log-weights, f_k and f_kk its first and second
+        derivative in log w_k, it is 1 - f_kk / f_k. Where it is another than that of L_K
+        a bound that names `"dreg"` among its `estimators` says so here.
+
+        Args:
+            share: f_k divided by its sum over k, `[K, B]`.
+        """
+        return share
 
     def check(self, posterior: tfd.Distribution, prior: tfd.Distribution) -> None:
         """Raises a ValueError if the bound can't be estimated for such distributions."""
@@ -220,7 +238,9 @@ class Bound:
         return cls(**config)
 
     def __repr__(self) -> str:
-        arguments = self.get_config() | {"estimator": self.estimator}
+        arguments = self.get_config()
+        if "estimator" in arguments:
+            arguments["estimator"] = self.estimator
         text = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
         return f"{type(self).__name__}({text})"
 
@@ -243,3 +263,12 @@ def positive_integer(value: Any, name: str) -> int:
     if value < 1:
         raise ValueError(f"`{name}` must be at least 1; received {value}.")
     return int(value)
+
+
+def number_between(value: Any, low: float, high: float, name: str) -> float:
+    """`value` as a Python float in [low, high], or an error that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"`{name}` must be a number; received {value!r}.")
+    if not low <= float(value) <= high:
+        raise ValueError(f"`{name}` must lie in [{low:g}, {high:g}]; received {value!r}.")
+    return float(value)

@@ -36,6 +36,13 @@ class Estimator:
     keeps_kl: bool = False
     enumerates: bool = False
 
+    def for_bound(self, bound: Any) -> "Estimator":
+        """The estimator as `bound`, a `tfgen.losses.Bound`, is to use it.
+
+        Itself, unless what the estimator does depends on how weights are reduced.
+        """
+        return self
+
     def check(self, posterior: tfd.Distribution, num_samples: int) -> None:
         """Raises a ValueError if the estimator does not apply.
 

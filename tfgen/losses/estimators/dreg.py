@@ -1,5 +1,6 @@
 """Doubly reparameterized gradients."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -12,16 +13,18 @@ from tfgen.losses.weights import Draws
 
 tfd = tfp.distributions
 
-__all__ = ["DReG"]
+__all__ = ["DReG", "like"]
 
 
 @keras.saving.register_keras_serializable("tfgen")
 class DReG(Pathwise):
-    """The doubly reparameterized gradient of the importance-weighted bound.
+    """The doubly reparameterized gradient of a bound of several samples.
 
-    As `STL`, and the signal that flows into z_k is multiplied by the normalised weight of
-    sample k once more, which makes the gradient of L_K unbiased again, with a variance
-    that vanishes as q approaches the posterior. Several latents are one z: their signals
+    As `STL`, and the signal that flows into z_k is multiplied by a factor once more, which
+    makes the gradient unbiased again, with a variance that vanishes as q approaches the
+    posterior. For L_K the factor is the normalised weight of sample k; a bound f of the
+    log-weights says it in `Bound.signal_factor`, 1 - f_kk / f_k, where f_k and f_kk are
+    the first and second derivative in log w_k. Several latents are one z: their signals
     are multiplied once, after all of them are drawn (arXiv 2101.11046 has what goes wrong
     otherwise).
 
@@ -30,6 +33,19 @@ class DReG(Pathwise):
     """
 
     name = "dreg"
+    _factor: Callable[[tf.Tensor], tf.Tensor] = staticmethod(lambda share: share)
+
+    def for_bound(self, bound: Any) -> "DReG":
+        """The estimator with the factor of `bound`; see `Estimator.for_bound`."""
+        if self.name not in bound.estimators:
+            raise ValueError(
+                f"`estimator` of {type(bound).__name__} must be none that multiplies "
+                f"signals again, as `DReG` does; received {self!r}. Use one of "
+                f"{list(bound.estimators)}."
+            )
+        result = type(self)()
+        result._factor = bound.signal_factor
+        return result
 
     def hold(
         self,
@@ -39,7 +55,7 @@ class DReG(Pathwise):
     ) -> Draws:
         """The draws, with log q held and the signal into z weighed once more."""
         if weights is None:
-            z, zeros = _weighed_by_the_bound(draws)
+            z, zeros = _weighed_by_the_bound(draws, self._factor)
         else:
             z, zeros = _weighed(draws.z, weights), 0.0
         log_posterior = path_log_prob(posterior, draws._replace(z=z))
@@ -51,13 +67,15 @@ def _weighed(z: Any, weights: tf.Tensor) -> Any:
 
     def weigh(value: tf.Tensor) -> tf.Tensor:
         held = tf.stop_gradient(value)
-        return held + _like(tf.stop_gradient(weights), value) * (value - held)
+        return held + like(tf.stop_gradient(weights), value) * (value - held)
 
     return tf.nest.map_structure(weigh, z)
 
 
-def _weighed_by_the_bound(draws: Draws) -> tuple[Any, tf.Tensor]:
-    """z, whose gradient is multiplied by the normalised weights, and zeros `[K, B]`.
+def _weighed_by_the_bound(
+    draws: Draws, factor: Callable[[tf.Tensor], tf.Tensor]
+) -> tuple[Any, tf.Tensor]:
+    """z, whose gradient is multiplied by `factor`, and zeros `[K, B]`.
 
     The weights depend on what is computed from z. But the derivative of L_K in log w_k
     *is* the normalised weight of sample k: the zeros, added to log w, receive it.
@@ -67,8 +85,8 @@ def _weighed_by_the_bound(draws: Draws) -> tuple[Any, tf.Tensor]:
     def identity(zeros: tf.Tensor, *leaves: tf.Tensor) -> tuple[Any, Any]:
         def gradient(weights: tf.Tensor, *signals: tf.Tensor) -> Any:
             total = tf.reduce_sum(weights, axis=0)
-            share = tf.math.divide_no_nan(weights, total)
-            return zeros, *(_like(share, signal) * signal for signal in signals)
+            again = factor(tf.math.divide_no_nan(weights, total))
+            return zeros, *(like(again, signal) * signal for signal in signals)
 
         return (tf.identity(zeros), *map(tf.identity, leaves)), gradient
 
@@ -77,7 +95,7 @@ def _weighed_by_the_bound(draws: Draws) -> tuple[Any, tf.Tensor]:
     return tf.nest.pack_sequence_as(draws.z, leaves), zeros
 
 
-def _like(weights: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+def like(weights: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
     """`weights` `[K, B]`, to be multiplied with `value` `[K, B, ...]`."""
     extra: Any = [1] * (value.shape.rank - 2)
     return tf.reshape(weights, tf.concat([tf.shape(weights), extra], axis=0))
