@@ -185,6 +185,8 @@ class FactoredDistribution(tfd.Distribution):
     def _next_key(self) -> tf.Tensor:
         return self.layer.next_key()
 
+    sample_and_log_prob = experimental_sample_and_log_prob
+
     def _draw(self, sample_shape: Any, seed: Any) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         keys = self.keys(seed)
         shape = tf.reshape(tf.cast(sample_shape, tf.int32), [-1])

@@ -15,14 +15,17 @@ tfd = tfp.distributions
 
 __all__ = ["NamedInputs"]
 
+# What Keras calls an input that is not named.
+_AUTOMATIC = ("keras_tensor", "input_layer")
+
 
 class NamedInputs:
     """Which variables a network takes, and how it is called on them.
 
     A functional model takes the variables that its `keras.Input(name=...)`s are named
     after; a layer or subclassed model those that the arguments of its `call` are named
-    after. One input whose name is no variable's takes the default: `x` where there is an
-    x, else `z`, else the only variable there is.
+    after. A single input whose name is no variable's, or one of several that Keras named,
+    takes the default: `x` where there is an x, else `z`, else the only variable there is.
 
     Args:
         network: a Keras model or layer.
@@ -63,7 +66,10 @@ class NamedInputs:
         if not unknown:
             return taken
         default = _default(variables)
-        if len(unknown) > 1 or default is None or default in taken:
+        # A name that the user gave, beside others, is no default's: it may be mistyped.
+        several = bool(self.specs) and len(inputs) > 1
+        is_named = several and not unknown[0].startswith(_AUTOMATIC)
+        if len(unknown) > 1 or default is None or default in taken or is_named:
             raise ValueError(
                 f"`{self.part}` must have inputs that are named after what there is, "
                 f"{variables}; received inputs named {inputs}. Name them by "

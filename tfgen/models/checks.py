@@ -14,6 +14,7 @@ __all__ = [
     "check_event",
     "check_given",
     "check_latents",
+    "check_precision",
     "check_same_rows",
     "check_seeds",
     "check_weights",
@@ -52,6 +53,27 @@ def check_bool(value: Any, name: str) -> None:
     """Raises a TypeError unless `value` is `True` or `False`."""
     if not isinstance(value, bool):
         raise TypeError(f"`{name}` must be True or False; received {value!r}.")
+
+
+def check_precision(networks: Mapping[str, Any]) -> None:
+    """Raises a ValueError where a network has half-precision weights.
+
+    Args:
+        networks: Keras layers, by the names of the arguments that they were given as.
+    """
+    for name, network in networks.items():
+        policies = [network.dtype_policy.variable_dtype]
+        policies += [weight.dtype for weight in network.weights]
+        half = {"float16", "bfloat16"} & set(policies)
+        if half:
+            (dtype, *_) = sorted(half)
+            raise ValueError(
+                f"`{name}` must keep its weights in float32 or float64, since an update is "
+                f"often smaller than half precision resolves; received the policy "
+                f"'{dtype}'. Make all networks under 'mixed_{dtype}', which computes in "
+                "half precision and keeps float32 weights: "
+                f"keras.config.set_dtype_policy('mixed_{dtype}')."
+            )
 
 
 def check_seeds(seed: Any) -> None:
@@ -118,12 +140,16 @@ def check_event(shape: tuple, name: str, event_shape: tuple, hint: str = "") -> 
 
 def observed(given: Mapping[str, Any]) -> Any:
     """What the likelihood is of where no y is given: the entry `x`, one array."""
-    x = given.get("x")
+    if "x" not in given:
+        raise ValueError(
+            f"`x` must have an entry 'x', which the likelihood is of, unless y is given; "
+            f"received {list(given)}. Give ['x'] too."
+        )
+    x = given["x"]
     if x is None or isinstance(x, list | tuple | dict):
         raise ValueError(
-            "`y` must be given, which the likelihood is of, where x is no array or has no "
-            f"entry 'x'; received {list(given)} with x of type {type(x).__name__}. Pass "
-            "it as `y`."
+            "`y` must be given, which the likelihood is of, where x is no array; received "
+            f"x of type {type(x).__name__}. Pass it as `y`."
         )
     return x
 

@@ -16,7 +16,7 @@ from tfgen.models.given import of_x
 from tfgen.models.latent_variable import LatentVariableModel
 from tfgen.models.log_weight_terms import LOG_WEIGHT_TERMS, explain_log_weights
 from tfgen.models.loss_guard import LossGuard, LossWatch
-from tfgen.training import EvaluateCall, FitCall, global_rows
+from tfgen.training import EvaluateCall, FitCall, PredictCall, global_rows
 
 tfd = tfp.distributions
 
@@ -117,10 +117,11 @@ class VAE(LatentVariableModel):
 
         Raises:
             ValueError: if `loss` is unknown or can't be estimated for the model's
-                distributions.
+                distributions, or if a part has half-precision weights.
             TypeError: if `loss` is neither a name nor a bound, or `guard` no bool.
         """
         checks.check_bool(guard, "guard")
+        checks.check_precision({"encoder": self.encoder, "decoder": self.decoder})
         bound = get_bound(self.default_loss if loss is None else loss)
         if self.built:
             bound.check(*self._example())
@@ -232,6 +233,13 @@ class VAE(LatentVariableModel):
     def prepare_evaluate(self, call: EvaluateCall) -> None:
         """Checks the data, and sets `call.y`."""
         call.y = self._check_data(call.x, call.y, call.sample_weight)
+
+    def prepare_predict(self, call: PredictCall) -> None:
+        """Checks what is given, where it is arrays."""
+        given = of_x(call.x)
+        if all(map(_is_array, keras.tree.flatten(given))):
+            self._build_for(given)
+            checks.check_given(given, self.structure)
 
     def _check_data(self, x: Any, y: Any, weight: Any, prefix: str = "") -> Any:
         """Checks what can be checked before the first step; returns the y to use."""

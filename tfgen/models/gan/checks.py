@@ -16,7 +16,6 @@ __all__ = [
     "check_compile_options",
     "check_data",
     "check_networks",
-    "check_precision",
     "check_stabilisers",
     "check_trainable",
 ]
@@ -167,31 +166,12 @@ def check_stabilisers(
 
 def check_compile_options(guard: Any, options: dict[str, Any]) -> None:
     """Raises a TypeError at what `GAN.compile` does not take."""
-    if not isinstance(guard, bool):
-        raise TypeError(f"`guard` must be True or False; received {guard!r}.")
+    checks.check_bool(guard, "guard")
     for name in options:
         if name in _NOT_OURS:
             raise TypeError(
                 f"`{name}` is no argument of `GAN.compile`: a GAN {_NOT_OURS[name]}; "
                 f"received {options[name]!r}."
-            )
-
-
-def check_precision(model: Any) -> None:
-    """Raises a ValueError where a GAN or one of its networks has half-precision weights."""
-    for name in ("generator", "discriminator"):
-        network = getattr(model, name)
-        policies = [network.dtype_policy.variable_dtype]
-        policies += [weight.dtype for weight in network.weights]
-        half = {"float16", "bfloat16"} & set(policies)
-        if half:
-            (dtype, *_) = sorted(half)
-            raise ValueError(
-                f"`{name}` must keep its weights in float32 or float64, since an update is "
-                f"often smaller than half precision resolves; received the policy "
-                f"'{dtype}'. Make both networks under 'mixed_{dtype}', which computes in "
-                "half precision and keeps float32 weights: "
-                f"keras.config.set_dtype_policy('mixed_{dtype}')."
             )
 
 

@@ -15,7 +15,6 @@ from tfgen.models.gan.checks import (
     check_compile_options,
     check_data,
     check_networks,
-    check_precision,
     check_stabilisers,
     check_trainable,
 )
@@ -168,7 +167,9 @@ class GAN(GenerativeModel):
                 precision.
         """
         check_compile_options(guard, kwargs)
-        check_precision(self)
+        checks.check_precision(
+            {"generator": self.generator, "discriminator": self.discriminator}
+        )
         self.discriminator_steps = checks.positive_integer(
             discriminator_steps, "discriminator_steps"
         )
