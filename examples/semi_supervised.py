@@ -1,12 +1,13 @@
-r"""Classifies images from ten labels a class: the model M2 of Kingma et al., arXiv 1406.5298.
+r"""Classifies images from ten labels a class: M2 of Kingma et al., arXiv 1406.5298.
 
     python examples/semi_supervised.py --labels_per_class=10 --epochs=200
 
-The class y is a latent like z: p(y) p(z) p(x | y, z), with q(y | x) and q(z | x, y). Where it
-is not known, the ELBO sums over its ten values, `estimator={"y": "enumerate", "z":
-"reparameterized"}`; where it is known, the ELBO is at that value, and q(y | x) is trained by
-the cross-entropy too. The program prints the accuracy of q(y | x) on held-out images beside
-that of the same network trained on the same labels alone.
+The class y is a latent like z: p(y) p(z) p(x | y, z), with q(y | x) and q(z | x, y).
+Where it is not known, the ELBO sums over its ten values,
+`estimator={"y": "enumerate", "z": "reparameterized"}`; where it is known, the ELBO is at
+that value, and q(y | x) is trained by the cross-entropy too. The program prints the
+accuracy of q(y | x) on held-out images beside that of the same network trained on the
+same labels alone.
 
 Copy this file and change it: the three networks are in three functions, and what the labels
 add to the loss is in `SemiSupervisedVAE.compute_loss`.
@@ -94,8 +95,8 @@ class SemiSupervisedVAE(tfgen.models.VAE):
         # z alone is a latent here, and y a condition: log p(x | y, z) + log p(z) - log q.
         known = tfgen.models.VAE(self.encoder.factors["z"], self.decoder)
         self.log_weights_of_labelled = lambda: known.log_weights(given, num_samples=1)
-        self.log_q_of_labelled = lambda: (
-            self.encoder.factors["y"](given["x"]).log_prob(given["y"])
+        self.log_q_of_labelled = lambda: self.encoder.factors["y"](given["x"]).log_prob(
+            given["y"]
         )
 
     def compute_loss(self, *args: object, **kwargs: object) -> tf.Tensor:
