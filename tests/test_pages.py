@@ -9,7 +9,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize(
-    ("name", "count"), [("layers", 8), ("inference", 5), ("latents", 3), ("extending", 6)]
+    ("name", "count"),
+    [
+        ("layers", 8),
+        ("inference", 5),
+        ("latents", 3),
+        ("discrete", 4),
+        ("extending", 6),
+    ],
 )
 def test_python_blocks_of_a_page_run_in_order(name, count, run_python):
     page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
