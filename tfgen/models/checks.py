@@ -142,7 +142,7 @@ def observed(given: Mapping[str, Any]) -> Any:
     """What the likelihood is of where no y is given: the entry `x`, one array."""
     if "x" not in given:
         raise ValueError(
-            f"`x` must have an entry 'x', which the likelihood is of, unless y is given; "
+            f"`x` must hold an entry 'x', which the likelihood is of, unless y is given; "
             f"received {list(given)}. Give ['x'] too."
         )
     x = given["x"]

@@ -100,12 +100,16 @@ def _spec(value: tf.Tensor) -> tf.TensorSpec:
 
 def _check_names(parts: Parts, given: Mapping[str, Any], latents: list[str]) -> None:
     """Raises a ValueError unless what is given is what the parts take."""
-    both = sorted(set(given) & {*latents, "seed"})
+    both = sorted(set(given) & set(latents))
     if both:
         raise ValueError(
-            "`x` must not hold entries that are named like latents, or 'seed', which a "
-            f"served model takes; received {both}, and the latents are {latents}. Rename "
-            "the entry or the latent."
+            f"`x` must not hold entries that are named like latents; received {both}, and "
+            f"the latents are {latents}. Rename the entry or the latent."
+        )
+    if "seed" in given:
+        raise ValueError(
+            "`x` must not hold an entry 'seed', which a served model takes for its noise; "
+            f"received {list(given)}. Rename the entry and the inputs that take it."
         )
     if isinstance(given.get("x"), list):
         return
