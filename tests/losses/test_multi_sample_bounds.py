@@ -13,7 +13,7 @@ import tfgen
 from tests.linear_gaussian import LinearGaussian
 from tfgen import random
 from tfgen.losses import CIWAE, ELBO, IWLB, MIWAE, PIWAE, TVO, Renyi, elbo, iwlb
-from tfgen.losses.estimators import STL, DReG
+from tfgen.losses.estimators import DReG
 
 tfd = tfp.distributions
 
@@ -247,7 +247,7 @@ def test_bad_arguments_are_named(make, error, match):
     "loss",
     [
         MIWAE(2, 3, "dreg"),
-        PIWAE(2, 3, STL()),
+        PIWAE(2, 3, DReG()),
         CIWAE(4, 0.25),
         TVO(4, (0.0, 0.5)),
         Renyi(0.5, 4, "dreg"),

@@ -9,9 +9,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfgen.layers import central_value
-from tfgen.losses import Bound, LogWeights, get_bound
+from tfgen.losses import Bound, LogWeights, Penalty, get_bound, get_penalties
 from tfgen.losses.bounds import Evaluation
 from tfgen.models import checks
+from tfgen.models.batch_penalties import BatchPenalties
 from tfgen.models.given import of_x
 from tfgen.models.latent_variable import LatentVariableModel
 from tfgen.models.log_weight_terms import LOG_WEIGHT_TERMS, explain_log_weights
@@ -90,6 +91,7 @@ class VAE(LatentVariableModel):
 
     default_loss = "elbo"
     _objective: "_Objective | None" = None
+    _penalties = BatchPenalties()  # none, until `compile`
 
     # Training.
 
@@ -99,6 +101,7 @@ class VAE(LatentVariableModel):
         loss: str | Bound | None = None,
         metrics: Any = None,
         guard: bool = True,
+        penalties: Any = None,
         **kwargs: Any,
     ) -> None:
         """Configures training; arguments as `keras.Model.compile`'s.
@@ -110,20 +113,27 @@ class VAE(LatentVariableModel):
             metrics: Keras metrics of y and the mean of p(x|z) at the mean of q(z|x).
             guard: whether `fit` keeps a copy of the last good weights, and stops with it
                 where a loss is not finite; `False` saves the copy's memory.
+            penalties: a list of penalties of `tfgen.losses`, which are added to the loss,
+                times their weights, and logged each under its own name. They are means
+                over the batch, which `sample_weight` does not weigh.
             **kwargs: `run_eagerly`, `steps_per_execution`, `jit_compile`, ...; the last two
                 are `"auto"` by default, see `tfgen.training.FusedModel.compile`.
 
         Raises:
             ValueError: if `loss` is unknown or can't be estimated for the model's
-                distributions.
-            TypeError: if `loss` is neither a name nor a bound, or `guard` no bool.
+                distributions, or a penalty does not apply to them.
+            TypeError: if `loss` is neither a name nor a bound, `guard` no bool, or
+                `penalties` no list of penalties.
         """
         checks.check_bool(guard, "guard")
         bound = get_bound(self.default_loss if loss is None else loss)
+        batch_penalties = BatchPenalties(get_penalties(penalties))
         if self.built:
             bound.check(*self._example())
+            batch_penalties.check(*self._example())
         super().compile(optimizer=optimizer, metrics=metrics, **kwargs)
         self._objective = _Objective(bound)
+        self._penalties = batch_penalties
         self._guard = guard
         self._has_metrics = bool(metrics or kwargs.get("weighted_metrics"))
 
@@ -139,6 +149,11 @@ class VAE(LatentVariableModel):
     def bound(self) -> Bound:
         """The bound that the model was compiled with."""
         return self._compiled_objective.bound
+
+    @property
+    def penalties(self) -> tuple[Penalty, ...]:
+        """The penalties that the model was compiled with."""
+        return self._penalties.penalties
 
     @property
     def _compiled_objective(self) -> "_Objective":
@@ -157,6 +172,9 @@ class VAE(LatentVariableModel):
             **super().get_compile_config(),
             "loss": keras.saving.serialize_keras_object(self._objective.bound),
             "guard": self._guard,
+            "penalties": [
+                keras.saving.serialize_keras_object(penalty) for penalty in self.penalties
+            ],
         }
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -172,7 +190,7 @@ class VAE(LatentVariableModel):
         """The loss, the bound and its parts, and the metrics given to `compile`."""
         own = self._objective.metrics if self._objective is not None else []
         known = super().metrics
-        return [*known[:1], *own, *known[1:]]
+        return [*known[:1], *own, *self._penalties.metrics, *known[1:]]
 
     def reset_metrics(self) -> None:
         """Resets the metrics, and the row that `evaluate` counts from."""
@@ -211,6 +229,8 @@ class VAE(LatentVariableModel):
                 "examples by `sample_weight`."
             )
         call.y = self._check_data(call.x, call.y, call.sample_weight)
+        if call.batch_size is not None:
+            self._penalties.check_batch_size(call.batch_size)
         if call.validation_data is not None:
             x, y, weight = keras.utils.unpack_x_y_sample_weight(call.validation_data)
             y = self._check_data(x, y, weight, prefix="validation ")
@@ -266,6 +286,7 @@ class VAE(LatentVariableModel):
         super()._build_for(x)
         if self._objective is not None and not was_built:
             self._objective.bound.check(*self._example())
+            self._penalties.check(*self._example())
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on a batch; see `keras.Model.train_step`."""
@@ -321,7 +342,8 @@ class VAE(LatentVariableModel):
             key,
         )
         likelihood = lambda: self._likelihood(evaluation.draws.z, given, training)
-        return Prediction(posterior, evaluation, likelihood)
+        penalties = self._penalties.evaluate(posterior, self._prior_at(given), key)
+        return Prediction(posterior, evaluation, likelihood, penalties)
 
     def _loss_of(
         self, given: Any, y: Any, prediction: "Prediction", weight: Any, training: bool
@@ -338,7 +360,7 @@ class VAE(LatentVariableModel):
         sample_weight: Any = None,
         training: bool = True,
     ) -> tf.Tensor:
-        """What is minimised, a scalar: the mean of -bound, and what layers add.
+        """What is minimised, a scalar: the mean of -bound, penalties, what layers add.
 
         Override it, and call `super().compute_loss(...)`, to add to it.
 
@@ -353,7 +375,8 @@ class VAE(LatentVariableModel):
         per_example = -y_pred.evaluation.objective
         if sample_weight is not None:
             per_example *= tf.cast(sample_weight, per_example.dtype)
-        added = [tf.cast(loss, per_example.dtype) for loss in self.losses]
+        added = [*self.losses, *self._penalties.weighted(y_pred.penalties)]
+        added = [tf.cast(loss, per_example.dtype) for loss in added]
         return tf.add_n([tf.reduce_mean(per_example), *added])
 
     def _update_metrics(
@@ -363,6 +386,7 @@ class VAE(LatentVariableModel):
         batch_size = tf.shape(evaluation.bound)[0]
         self.metrics[0].update_state(loss, sample_weight=batch_size)
         self._compiled_objective.update(loss, evaluation, weight)
+        self._penalties.update(prediction.penalties, batch_size)
         if self._has_metrics:
             centre = central_value(prediction.posterior)
             mean = self._likelihood(centre, given).mean()
@@ -414,11 +438,13 @@ class Prediction(NamedTuple):
         posterior: q(z|x), of batch shape `[B]`.
         evaluation: of the bound, a `tfgen.losses.bounds.Evaluation`.
         make_likelihood: gives p(x|z) at the draws; see `likelihood`.
+        penalties: the value of each penalty of `compile`, scalars.
     """
 
     posterior: Any
     evaluation: Evaluation
     make_likelihood: Callable[[], tfd.Distribution]
+    penalties: tuple[tf.Tensor, ...] = ()
 
     @property
     def draws(self) -> Any:
