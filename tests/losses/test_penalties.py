@@ -12,6 +12,7 @@ import tfgen
 from tests.linear_gaussian import softplus_inverse
 from tfgen import random
 from tfgen.losses import ELBO, IWLB, MMD, FreeBits, KLCapacity, TotalCorrelation, kl_parts
+from tfgen.losses.penalties.total_correlation import _log_shares
 
 tfd = tfp.distributions
 
@@ -81,7 +82,7 @@ def test_weights_of_a_batch_estimate_the_aggregate_posterior_without_bias():
         prior = tfd.MultivariateNormalDiag(np.zeros(1), np.ones(1))
         parts = kl_parts(q, prior, np.full([3, 1], z), 5)
         # log q(z|x_i) - log q^(z), averaged over rows: undo the average for row 0 alone.
-        shares = tfgen.losses.penalties.total_correlation._log_shares(3, 5, tf.float64)
+        shares = _log_shares(3, 5, tf.float64)
         each = log_normal(z, means[rows, 0], scales[rows, 0])
         joint = np.log(np.exp(shares.numpy() + each[None]).sum(1))
         assert float(parts.mutual_information) == pytest.approx(np.mean(each - joint))

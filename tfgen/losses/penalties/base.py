@@ -80,11 +80,12 @@ def number_at_least(low: float, value: Any, name: str) -> float:
     """`value` as a finite Python float from `low` up, or an error that names it."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"`{name}` must be a number; received {value!r}.")
-    if not low <= value < math.inf:
+    number = float(value)
+    if not low <= number < math.inf:
         raise ValueError(
             f"`{name}` must be finite and at least {low:g}; received {value!r}."
         )
-    return float(value)
+    return number
 
 
 def check_reparameterized(penalty: Penalty, posterior: tfd.Distribution) -> None:
