@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
     ("name", "count"),
     [
         ("layers", 8),
-        ("inference", 5),
+        ("inference", 6),
         ("latents", 3),
         ("discrete", 4),
         ("extending", 6),

@@ -94,6 +94,8 @@ class Stream(enum.IntEnum):
     TUNE = 9  # what a chain's step size is tuned on
     MIXTURE = 10  # where between data and samples a GAN's penalty looks
     UPDATE = 11  # a GAN's updates within a step, by number
+    ROULETTE = 14  # where a series is cut, of an estimate without bias
+    PENALTY = 15  # draws from the prior that a penalty compares with
     TRAIN = 16
     TEST = 17
 

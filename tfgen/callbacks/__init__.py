@@ -1,7 +1,15 @@
 """Keras callbacks for generative models, and for runs that may be killed."""
 
+from tfgen.callbacks.capacity_warmup import CapacityWarmup
+from tfgen.callbacks.cyclical_kl import CyclicalKL
 from tfgen.callbacks.kl_warmup import KLWarmup
 from tfgen.callbacks.temperature_annealing import TemperatureAnnealing
 from tfgen.training.backup import BackupAndRestore
 
-__all__ = ["BackupAndRestore", "KLWarmup", "TemperatureAnnealing"]
+__all__ = [
+    "BackupAndRestore",
+    "CapacityWarmup",
+    "CyclicalKL",
+    "KLWarmup",
+    "TemperatureAnnealing",
+]

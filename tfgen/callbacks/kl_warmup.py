@@ -1,16 +1,12 @@
 """Raises the weight of the KL over the first epochs."""
 
-from typing import Any
-
-import keras
-
-from tfgen.losses import ELBO
+from tfgen.callbacks.schedule import KLSchedule
 from tfgen.models import checks
 
 __all__ = ["KLWarmup"]
 
 
-class KLWarmup(keras.callbacks.Callback):
+class KLWarmup(KLSchedule):
     """Raises the weight of the KL, `ELBO.beta`, in a line over the first epochs.
 
         beta = start + (end - start) min(1, epochs so far / num_epochs)
@@ -30,6 +26,7 @@ class KLWarmup(keras.callbacks.Callback):
             with an `ELBO`.
         ValueError: if one is out of range.
 
+    >>> import keras
     >>> import numpy as np
     >>> import tfgen
     >>> encoder = keras.Sequential([
@@ -57,29 +54,7 @@ class KLWarmup(keras.callbacks.Callback):
         self.start = checks.positive_number(start, "start", or_zero=True)
         self.end = checks.positive_number(end, "end", or_zero=True)
 
-    def on_train_begin(self, logs: Any = None) -> None:
-        """Checks that the model's loss has a beta."""
-        if not isinstance(self.model.bound, ELBO):
-            raise TypeError(
-                "`KLWarmup` changes the beta of `tfgen.losses.ELBO`; received a model "
-                f"compiled with {self.model.bound!r}. Compile it with loss='elbo'."
-            )
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Sets beta for the epoch's first step."""
-        self._epoch = epoch
-        self._set(epoch)
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Sets beta for the next execution."""
-        steps = self.params.get("steps")
-        if steps:
-            self._set(self._epoch + batch / steps)
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Sets beta for all the epochs that were run."""
-        self._set(epoch + 1)
-
-    def _set(self, epochs: float) -> None:
+    def beta_at(self, epochs: float) -> float:
+        """Beta after so many epochs."""
         share = min(1.0, epochs / self.num_epochs)
-        self.model.bound.beta.assign(self.start + (self.end - self.start) * share)
+        return self.start + (self.end - self.start) * share

@@ -11,6 +11,13 @@
 | `TVO` | sum over b of the mean of log w by shares w^b | arXiv 1907.00031 |
 | `NegativeLogLikelihood` | nothing: -log p(y), for any Keras model that ends in p |
 
+| penalty, beside a bound | what is added to the loss, of a batch | source |
+|---|---|---|
+| `FreeBits` | sum over units of max(0, nats - KL of the unit) | arXiv 1606.04934 |
+| `KLCapacity` | the distance of the KL from a capacity | arXiv 1804.03599 |
+| `TotalCorrelation` | KL(q(z) || prod_d q(z_d)) | arXiv 1802.04942 |
+| `MMD` | maximum mean discrepancy of q(z) and p(z) | arXiv 1706.02262, 1711.01558 |
+
 | GAN loss | what the generator minimises, of logits a | source |
 |---|---|---|
 | `MaximumLikelihood` | -mean exp(a), or -log mean exp(a) | arXiv 1412.6515 |
@@ -52,6 +59,15 @@ from tfgen.losses.gan import (
     wgan_gp_penalty,
 )
 from tfgen.losses.negative_log_likelihood import NegativeLogLikelihood
+from tfgen.losses.penalties import (
+    MMD,
+    FreeBits,
+    KLCapacity,
+    Penalty,
+    TotalCorrelation,
+    get_penalties,
+    kl_parts,
+)
 from tfgen.losses.reductions import elbo, iwlb, renyi
 from tfgen.losses.weights import Draws, LogWeights, log_weights
 
@@ -60,27 +76,34 @@ __all__ = [
     "ELBO",
     "IWLB",
     "MIWAE",
+    "MMD",
     "PIWAE",
     "TVO",
     "Bound",
     "Draws",
     "FDivergence",
+    "FreeBits",
     "GANLoss",
     "GeneratorObjective",
     "Hinge",
+    "KLCapacity",
     "LeastSquares",
     "LogWeights",
     "MaximumLikelihood",
     "Minimax",
     "NegativeLogLikelihood",
     "NonSaturating",
+    "Penalty",
     "RelativisticPairing",
     "Renyi",
+    "TotalCorrelation",
     "Wasserstein",
     "elbo",
     "get_bound",
     "get_gan_loss",
+    "get_penalties",
     "iwlb",
+    "kl_parts",
     "known_gan_losses",
     "log_weights",
     "r1_penalty",

@@ -175,6 +175,12 @@ class MeanFieldVAE(VAE):
                 f"{self.distribute_strategy.num_replicas_in_sync} replicas. Train it "
                 "outside of the strategy's scope, or train a `VAE`."
             )
+        if posterior_steps is not None and kwargs.get("penalties"):
+            raise ValueError(
+                "`penalties` must be left out in alternation, where rows move by the bound "
+                f"alone; received posterior_steps={posterior_steps} with penalties. Use "
+                "posterior_steps=None."
+            )
         super().compile(optimizer, loss, metrics, **kwargs)
         self.posterior_learning_rate = posterior_learning_rate
         self.posterior_steps = posterior_steps

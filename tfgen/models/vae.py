@@ -9,9 +9,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfgen.layers import central_value, discrete_law
-from tfgen.losses import Bound, LogWeights, get_bound
+from tfgen.losses import Bound, LogWeights, Penalty, get_bound, get_penalties
 from tfgen.losses.bounds import Evaluation
 from tfgen.models import checks
+from tfgen.models.batch_penalties import BatchPenalties
 from tfgen.models.given import of_x
 from tfgen.models.latent_variable import LatentVariableModel
 from tfgen.models.log_weight_terms import LOG_WEIGHT_TERMS, explain_log_weights
@@ -92,6 +93,7 @@ class VAE(LatentVariableModel):
 
     default_loss = "elbo"
     _objective: "_Objective | None" = None
+    _penalties = BatchPenalties()  # none, until `compile`
 
     # Training.
 
@@ -101,6 +103,7 @@ class VAE(LatentVariableModel):
         loss: str | Bound | None = None,
         metrics: Any = None,
         guard: bool = True,
+        penalties: Any = None,
         **kwargs: Any,
     ) -> None:
         """Configures training; arguments as `keras.Model.compile`'s.
@@ -112,21 +115,29 @@ class VAE(LatentVariableModel):
             metrics: Keras metrics of y and the mean of p(x|z) at the mean of q(z|x).
             guard: whether `fit` keeps a copy of the last good weights, and stops with it
                 where a loss is not finite; `False` saves the copy's memory.
+            penalties: a list of penalties of `tfgen.losses`, which are added to the loss,
+                times their weights, and logged each under its own name. They are means
+                over the batch, which `sample_weight` does not weigh.
             **kwargs: `run_eagerly`, `steps_per_execution`, `jit_compile`, ...; the last two
                 are `"auto"` by default, see `tfgen.training.FusedModel.compile`.
 
         Raises:
             ValueError: if `loss` is unknown or can't be estimated for the model's
-                distributions, or if a part has half-precision weights.
-            TypeError: if `loss` is neither a name nor a bound, or `guard` no bool.
+                distributions, if a part has half-precision weights, or if a penalty does
+                not apply.
+            TypeError: if `loss` is neither a name nor a bound, `guard` no bool, or
+                `penalties` no list of penalties.
         """
         checks.check_bool(guard, "guard")
         checks.check_precision({"encoder": self.encoder, "decoder": self.decoder})
         bound = get_bound(self.default_loss if loss is None else loss)
+        batch_penalties = BatchPenalties(get_penalties(penalties))
         if self.built:
             bound.check(*self._example())
+            batch_penalties.check(*self._example())
         super().compile(optimizer=optimizer, metrics=metrics, **kwargs)
         self._objective = _Objective(bound)
+        self._penalties = batch_penalties
         self._guard = guard
         self._has_metrics = bool(metrics or kwargs.get("weighted_metrics"))
 
@@ -147,6 +158,11 @@ class VAE(LatentVariableModel):
         return self._compiled_objective.bound
 
     @property
+    def penalties(self) -> tuple[Penalty, ...]:
+        """The penalties that the model was compiled with."""
+        return self._penalties.penalties
+
+    @property
     def _compiled_objective(self) -> "_Objective":
         if self._objective is None:
             raise ValueError(
@@ -163,6 +179,9 @@ class VAE(LatentVariableModel):
             **super().get_compile_config(),
             "loss": keras.saving.serialize_keras_object(self._objective.bound),
             "guard": self._guard,
+            "penalties": [
+                keras.saving.serialize_keras_object(penalty) for penalty in self.penalties
+            ],
         }
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -181,7 +200,7 @@ class VAE(LatentVariableModel):
             own = list(self._objective.metrics)
             if self.built and self.structure.is_relaxed:
                 own.append(self._objective.bound_metric(relaxed=True))
-        return [*known[:1], *own, *known[1:]]
+        return [*known[:1], *own, *self._penalties.metrics, *known[1:]]
 
     def reset_metrics(self) -> None:
         """Resets the metrics, and the row that `evaluate` counts from."""
@@ -220,6 +239,8 @@ class VAE(LatentVariableModel):
                 "examples by `sample_weight`."
             )
         call.y = self._check_data(call.x, call.y, call.sample_weight)
+        if call.batch_size is not None:
+            self._penalties.check_batch_size(call.batch_size)
         if call.validation_data is not None:
             x, y, weight = keras.utils.unpack_x_y_sample_weight(call.validation_data)
             y = self._check_data(x, y, weight, prefix="validation ")
@@ -282,6 +303,7 @@ class VAE(LatentVariableModel):
         super()._build_for(x)
         if self._objective is not None and not was_built:
             self._objective.bound.check(*self._example())
+            self._penalties.check(*self._example())
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on a batch; see `keras.Model.train_step`."""
@@ -331,14 +353,16 @@ class VAE(LatentVariableModel):
     def _predict_at(
         self, posterior: Any, given: Mapping[str, Any], y: Any, key: Any, training: bool
     ) -> "Prediction":
+        prior = self._prior_at(given, relaxed=training)
         evaluation = self.bound.evaluate(
             posterior,
-            self._prior_at(given, relaxed=training),
+            prior,
             lambda z: self._log_likelihood(y, z, given, training),
             key,
         )
         likelihood = lambda: self._likelihood(evaluation.draws.z, given, training)
-        return Prediction(posterior, evaluation, likelihood)
+        penalties = self._penalties.evaluate(posterior, prior, key)
+        return Prediction(posterior, evaluation, likelihood, penalties)
 
     def _loss_of(
         self, given: Any, y: Any, prediction: "Prediction", weight: Any, training: bool
@@ -355,7 +379,7 @@ class VAE(LatentVariableModel):
         sample_weight: Any = None,
         training: bool = True,
     ) -> tf.Tensor:
-        """What is minimised, a scalar: the mean of -bound, and what layers add.
+        """What is minimised, a scalar: the mean of -bound, penalties, what layers add.
 
         Override it, and call `super().compute_loss(...)`, to add to it.
 
@@ -370,7 +394,8 @@ class VAE(LatentVariableModel):
         per_example = -y_pred.evaluation.objective
         if sample_weight is not None:
             per_example *= tf.cast(sample_weight, per_example.dtype)
-        added = [tf.cast(loss, per_example.dtype) for loss in self.losses]
+        added = [*self.losses, *self._penalties.weighted(y_pred.penalties)]
+        added = [tf.cast(loss, per_example.dtype) for loss in added]
         return tf.add_n([tf.reduce_mean(per_example), *added])
 
     def _update_metrics(
@@ -387,6 +412,7 @@ class VAE(LatentVariableModel):
         batch_size = tf.shape(evaluation.bound)[0]
         self.metrics[0].update_state(loss, sample_weight=batch_size)
         objective.update(loss, evaluation, weight, relaxed)
+        self._penalties.update(prediction.penalties, batch_size)
         if self._has_metrics:
             centre = central_value(discrete_law(prediction.posterior))
             mean = self._likelihood(centre, given).mean()
@@ -449,11 +475,13 @@ class Prediction(NamedTuple):
         posterior: q(z|x), of batch shape `[B]`.
         evaluation: of the bound, a `tfgen.losses.bounds.Evaluation`.
         make_likelihood: gives p(x|z) at the draws; see `likelihood`.
+        penalties: the value of each penalty of `compile`, scalars.
     """
 
     posterior: Any
     evaluation: Evaluation
     make_likelihood: Callable[[], tfd.Distribution]
+    penalties: tuple[tf.Tensor, ...] = ()
 
     @property
     def draws(self) -> Any:

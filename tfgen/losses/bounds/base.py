@@ -269,6 +269,7 @@ def number_between(value: Any, low: float, high: float, name: str) -> float:
     """`value` as a Python float in [low, high], or an error that names the argument."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"`{name}` must be a number; received {value!r}.")
-    if not low <= float(value) <= high:
+    number = float(value)
+    if not low <= number <= high:
         raise ValueError(f"`{name}` must lie in [{low:g}, {high:g}]; received {value!r}.")
-    return float(value)
+    return number
