@@ -20,7 +20,7 @@ class _Support(NamedTuple):
     """The values of one entry, `[n, *entry]`, and the number of entries of an event."""
 
     entry: np.ndarray
-    count: int
+    num_entries: int
 
 
 @functools.singledispatch
@@ -51,7 +51,9 @@ def _(distribution: tfd.Distribution) -> _Support | None:
     if found is None:
         return None
     rank = distribution.event_shape.rank - inner.event_shape.rank
-    return _Support(found.entry, found.count * math.prod(distribution.event_shape[:rank]))
+    return _Support(
+        found.entry, found.num_entries * math.prod(distribution.event_shape[:rank])
+    )
 
 
 def num_values(distribution: tfd.Distribution) -> int | None:
@@ -61,7 +63,7 @@ def num_values(distribution: tfd.Distribution) -> int | None:
     8
     """
     found = _support(unwrap(distribution))
-    return None if found is None else len(found.entry) ** found.count
+    return None if found is None else len(found.entry) ** found.num_entries
 
 
 def all_values(distribution: tfd.Distribution) -> tf.Tensor:
@@ -90,7 +92,7 @@ def all_values(distribution: tfd.Distribution) -> tf.Tensor:
             f"known; received {type(distribution).__name__} {distribution.name!r}."
         )
     size = len(found.entry)
-    numbers = np.arange(size**found.count)[:, np.newaxis]
-    digits = numbers // size ** np.arange(found.count)[::-1] % size
+    numbers = np.arange(size**found.num_entries)[:, np.newaxis]
+    digits = numbers // size ** np.arange(found.num_entries)[::-1] % size
     values = found.entry[digits].reshape(len(numbers), *distribution.event_shape)
     return tf.constant(values, distribution.dtype)
