@@ -291,6 +291,14 @@ def test_discrete_prior_of_a_continuous_posterior_is_refused():
         tfgen.models.VAE(encoder, decoder, prior)
 
 
+def test_what_needs_a_path_through_z_is_refused_with_the_reason():
+    vae = binary_vae()
+    with pytest.raises(ValueError, match=r"`refine` needs.*reparameterized.*discrete"):
+        vae.refine(X, 3)
+    with pytest.raises(ValueError, match=r"continuous latents.*`log_likelihood`"):
+        tfgen.evaluation.annealed_importance_sampling(vae, X)
+
+
 # Relaxations.
 
 

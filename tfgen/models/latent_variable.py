@@ -13,7 +13,7 @@ from tfgen import random, serving
 from tfgen.layers import central_value, discrete_law, sample
 from tfgen.layers.distribution_config import deserialize_prior, serialize_prior
 from tfgen.losses import ELBO, LogWeights, log_weights
-from tfgen.losses.estimators import get_estimator
+from tfgen.losses.estimators import is_pathwise
 from tfgen.models import checks, structure
 from tfgen.models.blocks import in_row_blocks
 from tfgen.models.generative import GenerativeModel
@@ -527,7 +527,12 @@ class LatentVariableModel(GenerativeModel):
         start = self._posterior(given) if posterior is None else posterior
         check_posterior(start, "`refine` needs an encoder that ends in", None)
         count = int(start.batch_shape[0])
-        get_estimator("stl").check(start, num_samples)
+        if not is_pathwise(start):
+            raise ValueError(
+                "`refine` needs a posterior that can be reparameterized, since it ascends "
+                f"the ELBO through z; received one over discrete latents, {start.name!r}. "
+                "Take more samples in `log_prob` instead."
+            )
         factory, tensors = _taken_apart(start)
         numbers = num_samples * int(np.prod(self.structure.event_shape))
         xla = xla_pays(self) and steps * count * numbers > _XLA_NUMBERS

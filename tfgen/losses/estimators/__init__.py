@@ -26,7 +26,12 @@ through z alone, as if q were held altogether in log q:
 Held()
 """
 
-from tfgen.losses.estimators.base import Estimator, Objective, Pathwise
+from tfgen.losses.estimators.base import (
+    Estimator,
+    Objective,
+    Pathwise,
+    is_pathwise,
+)
 from tfgen.losses.estimators.by_factor import ByFactor
 from tfgen.losses.estimators.dreg import DReG
 from tfgen.losses.estimators.enumeration import Enumerate
@@ -54,5 +59,6 @@ __all__ = [
     "Reparameterized",
     "ScoreFunction",
     "get_estimator",
+    "is_pathwise",
     "known_estimators",
 ]
