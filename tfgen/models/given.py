@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfgen.layers import FactoredDistribution, TensorDistribution
@@ -15,8 +16,16 @@ __all__ = ["check_posterior", "given_conditions", "of_x", "to_tensors"]
 
 
 def of_x(x: Any) -> dict[str, Any]:
-    """The argument x of a model's methods, as a dict by name."""
-    return dict(x) if isinstance(x, Mapping) else {"x": x}
+    """The argument x of a model's methods, as a dict by name.
+
+    A list of arrays is the encoder's inputs by position, a list of numbers an array.
+    """
+    if isinstance(x, Mapping):
+        return dict(x)
+    is_list = isinstance(x, list | tuple)
+    if is_list and not any(hasattr(value, "shape") for value in keras.tree.flatten(x)):
+        x = np.asarray(x)
+    return {"x": x}
 
 
 def to_tensors(given: Mapping[str, Any], specs: Mapping[str, Any]) -> dict[str, Any]:
