@@ -119,7 +119,9 @@ def main(argv: list[str]) -> None:
 
     write("noise", noise, tf.constant(7, tf.int64))
     seeds = tf.range(4096, dtype=tf.int64)
-    write("sample", lambda s: model._sample_by_key(tfgen.random.row_keys(s, 0, 0)), seeds)
+    write(
+        "sample", lambda s: model._sample_by_key(tfgen.random.row_keys(s, 0, 0), {}), seeds
+    )
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def of_gan(model):
 def of_vae(model):
     """The same, row by row where a method takes one seed."""
     rows = [(X[i : i + 1], int(seed)) for i, seed in enumerate(SEEDS)]
-    samples, mean = model._sample_by_key(random.row_keys(SEEDS, 0, 0))
+    samples, mean = model._sample_by_key(random.row_keys(SEEDS, 0, 0), {})
     np.testing.assert_array_equal(samples, model.sample(seed=SEEDS))
     drawn = ({"seed": SEEDS}, {"samples": samples, "mean": mean})
     posterior = model.encode(X)
