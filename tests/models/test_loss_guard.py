@@ -61,10 +61,10 @@ def test_later_epochs_leave_the_weights_of_the_last(monkeypatch):
 
 
 class BadLikelihood(keras.layers.Layer):
-    """Raw parameters of a normal whose scale is 0 for every z."""
+    """Raw parameters of a normal whose scale is no number for any z."""
 
     def call(self, x):
-        return tf.concat([x, tf.fill(tf.shape(x), -np.float32(np.inf))], axis=-1)
+        return tf.concat([x, tf.fill(tf.shape(x), np.float32(np.nan))], axis=-1)
 
     def compute_output_shape(self, shape):
         return (*shape[:-1], 2 * shape[-1])
@@ -100,10 +100,10 @@ def test_term_at_fault_is_named(loss):
     assert "log p(z), the prior is not finite" in message
     assert "reconstruction" not in message
 
-    # A scale of 0 in one dimension: log q is infinite, z and all that it meets are finite.
-    layer = tfgen.layers.MultivariateNormalDiag(3)
-    encoder = keras.Sequential([keras.Input([10]), keras.layers.Dense(6), layer])
-    encoder.layers[0].set_weights([np.zeros([10, 6]), np.array([0, 0, 0, 0, 0, -200.0])])
+    # S = I + raw is singular: log q is infinite, z and all that it meets are finite.
+    layer = tfgen.layers.MultivariateNormalScale(3)
+    encoder = keras.Sequential([keras.Input([10]), keras.layers.Dense(12), layer])
+    encoder.layers[0].set_weights([np.zeros([10, 12]), -1.0 * (np.arange(12) == 3)])
     message = fit(tfgen.models.VAE(encoder, MODEL.decoder()), loss)
     assert "log q(z|x), the posterior is not finite" in message
     assert "reconstruction" not in message
