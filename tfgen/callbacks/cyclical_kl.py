@@ -3,7 +3,7 @@
 from typing import Any
 
 from tfgen.callbacks.schedule import KLSchedule, check_ends
-from tfgen.losses.bounds.base import number_between, positive_integer
+from tfgen.layers.arguments import number_between, positive_integer
 from tfgen.models import checks
 
 __all__ = ["CyclicalKL"]

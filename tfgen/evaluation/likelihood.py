@@ -86,9 +86,10 @@ class LogLikelihood(NamedTuple):
         if tail_length(num_samples):
             text += f", Pareto k-hat up to {np.asarray(self.pareto_k)[flagged].max():.2f}"
         warnings.warn(
-            f"{flagged.sum()} of {len(flagged)} examples have an estimate of log p(x) that "
-            f"is not to be trusted ({text}): a few samples bear the weight, and it is "
-            f"likely off by more than its standard error. {way_out}",
+            f"{flagged.sum()} of {len(flagged)} examples have a standard error of log p(x) "
+            f"that is not to be trusted ({text}): a few samples bear much of the weight, "
+            "and the estimate is likely off by more than it says, most likely too low. "
+            f"{way_out}",
             UserWarning,
             stacklevel=3,
         )

@@ -1,5 +1,6 @@
-"""What the layers' constructors accept, and what their data may be."""
+"""What constructors accept, as Python values, or errors that name the argument."""
 
+import math
 import numbers
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +8,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-__all__ = ["canonical_event_shape", "canonical_size", "check_whole", "to_event"]
+__all__ = [
+    "canonical_event_shape",
+    "canonical_size",
+    "check_whole",
+    "number_at_least",
+    "number_between",
+    "positive_integer",
+    "to_event",
+]
 
 
 def canonical_size(value: Any, name: str) -> int:
@@ -102,3 +111,37 @@ def check_whole(
             f"`{name}` must hold {rule} for {family}; received {fractions[0]:g}. Undo "
             "the scaling of the data, or use another likelihood."
         )
+
+
+def positive_integer(value: Any, name: str) -> int:
+    """`value` as a positive Python integer, or an error that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(
+            f"`{name}` must be a positive integer; received {value!r} of type "
+            f"{type(value).__name__}. Pass a number such as 5."
+        )
+    if value < 1:
+        raise ValueError(f"`{name}` must be at least 1; received {value}.")
+    return int(value)
+
+
+def number_between(value: Any, low: float, high: float, name: str) -> float:
+    """`value` as a Python float in [low, high], or an error that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"`{name}` must be a number; received {value!r}.")
+    number = float(value)
+    if not low <= number <= high:
+        raise ValueError(f"`{name}` must lie in [{low:g}, {high:g}]; received {value!r}.")
+    return number
+
+
+def number_at_least(low: float, value: Any, name: str) -> float:
+    """`value` as a finite Python float from `low` up, or an error that names it."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"`{name}` must be a number; received {value!r}.")
+    number = float(value)
+    if not low <= number < math.inf:
+        raise ValueError(
+            f"`{name}` must be finite and at least {low:g}; received {value!r}."
+        )
+    return number

@@ -14,97 +14,70 @@ tfd = tfp.distributions
 __all__ = ["StraightThroughBernoulli", "StraightThroughOneHotCategorical"]
 
 
-class StraightThroughBernoulli(Bernoulli):
-    """A `tfd.Bernoulli` whose draws have the gradient of a `tfd.RelaxedBernoulli`'s.
+_Mixin: Any = object  # for type checkers: the next class in line is a distribution
+
+
+class _StraightThrough(_Mixin):
+    """What both distributions have beside their discrete law: a temperature.
 
     Args:
         temperature: of the relaxed draw, above 0.
-        logits: `[*batch]`.
+        logits: `[*batch]`, or `[*batch, D]`.
         dtype: of draws.
         validate_args: as TFP's.
         allow_nan_stats: as TFP's.
         name: as TFP's.
+    """
+
+    def __init__(
+        self,
+        temperature: Any,
+        logits: Any,
+        dtype: Any = tf.float32,
+        validate_args: bool = False,
+        allow_nan_stats: bool = True,
+        name: str | None = None,
+    ) -> None:
+        self.temperature = temperature
+        super().__init__(
+            logits=logits,
+            dtype=dtype,
+            validate_args=validate_args,
+            allow_nan_stats=allow_nan_stats,
+            name=name or type(self).__name__,
+        )
+
+    @property
+    def reparameterization_type(self) -> tfd.ReparameterizationType:
+        """Draws have a gradient, if not that of their discrete law."""
+        return tfd.FULLY_REPARAMETERIZED
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        given = super().parameters
+        given = {name: value for name, value in given.items() if name != "probs"}
+        return {"temperature": self.temperature, **given}
+
+
+class StraightThroughBernoulli(_StraightThrough, Bernoulli):
+    """A `tfd.Bernoulli` whose draws have the gradient of a `tfd.RelaxedBernoulli`'s.
+
+    Arguments are `tfd.Bernoulli`'s, with a temperature first and logits alone.
 
     Source: Bengio, Leonard, Courville. Estimating or propagating gradients through
     stochastic neurons. arXiv 1308.3432.
     """
 
-    def __init__(
-        self,
-        temperature: Any,
-        logits: Any,
-        dtype: Any = tf.float32,
-        validate_args: bool = False,
-        allow_nan_stats: bool = True,
-        name: str = "StraightThroughBernoulli",
-    ) -> None:
-        self.temperature = temperature
-        super().__init__(
-            logits=logits,
-            dtype=dtype,
-            validate_args=validate_args,
-            allow_nan_stats=allow_nan_stats,
-            name=name,
-        )
 
-    @property
-    def reparameterization_type(self) -> tfd.ReparameterizationType:
-        """Draws have a gradient, if not that of their discrete law."""
-        return tfd.FULLY_REPARAMETERIZED
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return _with_temperature(super().parameters, self.temperature)
-
-
-class StraightThroughOneHotCategorical(tfd.OneHotCategorical):
+class StraightThroughOneHotCategorical(_StraightThrough, tfd.OneHotCategorical):
     """A `tfd.OneHotCategorical` whose draws have the gradient of a relaxed draw.
 
-    Args:
-        temperature: of the relaxed draw, above 0.
-        logits: `[*batch, D]`.
-        dtype: of draws.
-        validate_args: as TFP's.
-        allow_nan_stats: as TFP's.
-        name: as TFP's.
+    Arguments are `tfd.OneHotCategorical`'s, with a temperature first and logits alone.
 
     Source: Jang, Gu, Poole. Categorical reparameterization with Gumbel-softmax. arXiv
     1611.01144.
     """
-
-    def __init__(
-        self,
-        temperature: Any,
-        logits: Any,
-        dtype: Any = tf.float32,
-        validate_args: bool = False,
-        allow_nan_stats: bool = True,
-        name: str = "StraightThroughOneHotCategorical",
-    ) -> None:
-        self.temperature = temperature
-        super().__init__(
-            logits=logits,
-            dtype=dtype,
-            validate_args=validate_args,
-            allow_nan_stats=allow_nan_stats,
-            name=name,
-        )
-
-    @property
-    def reparameterization_type(self) -> tfd.ReparameterizationType:
-        """Draws have a gradient, if not that of their discrete law."""
-        return tfd.FULLY_REPARAMETERIZED
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return _with_temperature(super().parameters, self.temperature)
-
-
-def _with_temperature(parameters: dict[str, Any], temperature: Any) -> dict[str, Any]:
-    given = {name: value for name, value in parameters.items() if name != "probs"}
-    return {"temperature": temperature, **given}
 
 
 def _noisy_logits(distribution: tfd.Bernoulli, noise: Noise, own: list[int]) -> tf.Tensor:

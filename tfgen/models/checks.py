@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfgen.layers.arguments import positive_integer
+
 __all__ = [
     "check_array",
     "check_bool",
@@ -22,18 +24,6 @@ __all__ = [
     "positive_integer",
     "positive_number",
 ]
-
-
-def positive_integer(value: Any, name: str) -> int:
-    """`value` as a positive Python integer, or an error that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(
-            f"`{name}` must be a positive integer; received {value!r} of type "
-            f"{type(value).__name__}. Pass a number such as 5."
-        )
-    if value < 1:
-        raise ValueError(f"`{name}` must be at least 1; received {value}.")
-    return int(value)
 
 
 def positive_number(value: Any, name: str, or_zero: bool = False) -> float:

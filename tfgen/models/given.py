@@ -12,7 +12,7 @@ from tfgen.models import checks
 from tfgen.models.conditions import as_tensors, check_conditions
 from tfgen.models.parts import Structure
 
-__all__ = ["check_posterior", "given_conditions", "of_x", "to_tensors"]
+__all__ = ["check_posterior", "given_conditions", "num_rows", "of_x", "to_tensors"]
 
 
 def of_x(x: Any) -> dict[str, Any]:
@@ -26,6 +26,12 @@ def of_x(x: Any) -> dict[str, Any]:
     if is_list and not any(hasattr(value, "shape") for value in keras.tree.flatten(x)):
         x = np.asarray(x)
     return {"x": x}
+
+
+def num_rows(given: Any) -> Any:
+    """The number of rows of arrays by name, a Python integer where a shape tells."""
+    first = keras.tree.flatten(given)[0]
+    return first.shape[0] or tf.shape(first)[0]
 
 
 def to_tensors(given: Mapping[str, Any], specs: Mapping[str, Any]) -> dict[str, Any]:

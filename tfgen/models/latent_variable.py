@@ -17,7 +17,13 @@ from tfgen.losses.estimators import is_pathwise
 from tfgen.models import checks, structure
 from tfgen.models.blocks import in_row_blocks
 from tfgen.models.generative import GenerativeModel
-from tfgen.models.given import check_posterior, given_conditions, of_x, to_tensors
+from tfgen.models.given import (
+    check_posterior,
+    given_conditions,
+    num_rows,
+    of_x,
+    to_tensors,
+)
 from tfgen.models.importance import WeightSums, importance_sums
 from tfgen.models.parts import (
     Parts,
@@ -70,7 +76,7 @@ class LatentVariableModel(GenerativeModel):
         latents = list(getattr(encoder, "factors", {"z": None}))
         shapes = self._get_parts().known_shapes(latents)
         if shapes is not None:
-            self.build(shapes["x"] if list(shapes) == ["x"] else shapes)
+            self.build(structure.unnamed(shapes))
 
     # Structure.
 
@@ -147,9 +153,7 @@ class LatentVariableModel(GenerativeModel):
         """Builds for data such as x, where that is still to be done."""
         if not self.built:
             shapes = keras.tree.map_structure(lambda v: (None, *tuple(v.shape)[1:]), x)
-            if isinstance(x, Mapping) and list(x) == ["x"]:
-                shapes = shapes["x"]
-            self.build(shapes)
+            self.build(structure.unnamed(shapes))
 
     # The three distributions.
 
@@ -209,7 +213,7 @@ class LatentVariableModel(GenerativeModel):
         """p(x|z) for one z drawn from q(z|x)."""
         given = self._to_given(x)
         posterior = self._posterior(given, training)
-        z = sample(posterior, self._keys(None, _num_rows(given)))
+        z = sample(posterior, self._keys(None, num_rows(given)))
         return self._likelihood(z, given, training)
 
     def compute_output_spec(self, x: Any, training: bool = False) -> keras.KerasTensor:
@@ -294,7 +298,7 @@ class LatentVariableModel(GenerativeModel):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         given = given_conditions(condition, self.structure, None)
         if given and num_samples is None and (seed is None or np.ndim(seed) == 0):
-            num_samples = int(_num_rows(given))
+            num_samples = int(num_rows(given))
         keys = self._sample_keys(num_samples, seed)
         checks.check_same_rows(given, int(keys.shape[0]), "condition", "samples asked for")
         program = self.program("sample", lambda: self._sample_by_key, reduce_retracing=True)
@@ -323,7 +327,7 @@ class LatentVariableModel(GenerativeModel):
             `[B, *event]`.
         """
         given = self._checked(x)
-        return self._reconstruct(given, self._keys(seed, _num_rows(given)))
+        return self._reconstruct(given, self._keys(seed, num_rows(given)))
 
     def _reconstruct(self, given: Mapping[str, Any], keys: tf.Tensor) -> tf.Tensor:
         latent = random.stream(keys, random.Stream.LATENT)
@@ -379,7 +383,7 @@ class LatentVariableModel(GenerativeModel):
         """
         num_samples = checks.positive_integer(num_samples, "num_samples")
         given, y = self._prepare(x, y, posterior)
-        keys = self._keys(seed, _num_rows({"y": y})) if z is None else None
+        keys = self._keys(seed, num_rows({"y": y})) if z is None else None
         factory, tensors = _taken_apart(posterior)
 
         def make() -> Callable:
@@ -445,7 +449,7 @@ class LatentVariableModel(GenerativeModel):
         """
         num_samples = checks.positive_integer(num_samples, "num_samples")
         given, y = self._prepare(x, y, posterior)
-        count = _num_rows({"y": y})
+        count = num_rows({"y": y})
         keys = self._keys(seed, count)
         factory, tensors = _taken_apart(posterior)
 
@@ -665,12 +669,6 @@ class LatentVariableModel(GenerativeModel):
 
 def _conditions(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name != "x"}
-
-
-def _num_rows(given: Mapping[str, Any]) -> Any:
-    """The number of rows, a Python integer where the shape tells."""
-    first = keras.tree.flatten(given)[0]
-    return first.shape[0] or tf.shape(first)[0]
 
 
 def _taken_apart(posterior: Any) -> tuple[Any, Any]:

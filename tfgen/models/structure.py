@@ -12,7 +12,7 @@ from tfgen.models.parts import Parts, Structure, check_distribution
 
 tfd = tfp.distributions
 
-__all__ = ["attach_prior", "examine", "example", "shapes_by_name"]
+__all__ = ["attach_prior", "examine", "example", "shapes_by_name", "unnamed"]
 
 
 def shapes_by_name(input_shape: Any) -> dict[str, Any]:
@@ -20,6 +20,13 @@ def shapes_by_name(input_shape: Any) -> dict[str, Any]:
     if isinstance(input_shape, Mapping):
         return {name: _as_shape(shape) for name, shape in input_shape.items()}
     return {"x": _as_shape(input_shape)}
+
+
+def unnamed(shapes: Any) -> Any:
+    """Shapes as `build` takes them: that of x alone where nothing else is given."""
+    if isinstance(shapes, Mapping) and list(shapes) == ["x"]:
+        return shapes["x"]
+    return shapes
 
 
 def _as_shape(shape: Any) -> Any:
@@ -250,7 +257,7 @@ def _attach(prior: Any, encoder: Any, posterior: Any, given: Mapping[str, Any]) 
         prior.attach(posterior.layer, (None, posterior.raw_parameters.shape[-1]))
     else:
         shapes = {n: keras.tree.map_structure(_shape, value) for n, value in given.items()}
-        prior.attach(encoder, shapes["x"] if list(shapes) == ["x"] else shapes)
+        prior.attach(encoder, unnamed(shapes))
 
 
 def _shape(value: tf.Tensor) -> tuple:

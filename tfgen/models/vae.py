@@ -13,7 +13,7 @@ from tfgen.losses import Bound, LogWeights, Penalty, get_bound, get_penalties
 from tfgen.losses.bounds import Evaluation
 from tfgen.models import checks
 from tfgen.models.batch_penalties import BatchPenalties
-from tfgen.models.given import of_x
+from tfgen.models.given import num_rows, of_x
 from tfgen.models.latent_variable import LatentVariableModel
 from tfgen.models.log_weight_terms import LOG_WEIGHT_TERMS, explain_log_weights
 from tfgen.models.loss_guard import LossGuard, LossWatch
@@ -308,7 +308,7 @@ class VAE(LatentVariableModel):
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on a batch; see `keras.Model.train_step`."""
         given, y, weight = self._unpack(data)
-        size = _batch_size(given)
+        size = num_rows(given)
         rows, total = global_rows(size)
         key = self._train_keys(rows)
         with tf.GradientTape() as tape:
@@ -323,7 +323,7 @@ class VAE(LatentVariableModel):
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The bound at a batch; see `keras.Model.test_step`."""
         given, y, weight = self._unpack(data)
-        rows, total = global_rows(_batch_size(given))
+        rows, total = global_rows(num_rows(given))
         key = self._test_keys(rows, total)
         prediction = self._predict_terms(given, y, key, training=False)
         loss = self._loss_of(given, y, prediction, weight, training=False)
@@ -511,9 +511,3 @@ def _share(loss: tf.Tensor, size: Any, total: tf.Tensor) -> tf.Tensor:
 
 def _is_array(value: Any) -> bool:
     return isinstance(value, np.ndarray) or tf.is_tensor(value)
-
-
-def _batch_size(given: Any) -> Any:
-    """The number of rows, a Python integer where the shape tells."""
-    first = keras.tree.flatten(given)[0]
-    return first.shape[0] or tf.shape(first)[0]

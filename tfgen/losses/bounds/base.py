@@ -1,6 +1,5 @@
 """What a bound is: how log-weights are reduced over samples."""
 
-import numbers
 from typing import Any, NamedTuple
 
 import keras
@@ -8,19 +7,14 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfgen.layers import FactoredDistribution, is_discrete, is_relaxed
+from tfgen.layers.arguments import positive_integer
 from tfgen.losses.estimators import Estimator, get_estimator, known_estimators
 from tfgen.losses.reductions import elbo as average
 from tfgen.losses.weights import Draws, LogLikelihood, LogWeights, log_weights
 
 tfd = tfp.distributions
 
-__all__ = [
-    "Bound",
-    "Evaluation",
-    "is_half_relaxed",
-    "number_between",
-    "positive_integer",
-]
+__all__ = ["Bound", "Evaluation", "is_half_relaxed"]
 
 
 class Evaluation(NamedTuple):
@@ -251,25 +245,3 @@ def is_half_relaxed(posterior: tfd.Distribution, prior: tfd.Distribution) -> boo
         relaxed, discrete = posterior.is_relaxed, prior.is_discrete
         return any(relaxed[name] and discrete[name] for name in relaxed)
     return is_relaxed(posterior) and is_discrete(prior)
-
-
-def positive_integer(value: Any, name: str) -> int:
-    """`value` as a positive Python integer, or an error that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(
-            f"`{name}` must be a positive integer; received {value!r} of type "
-            f"{type(value).__name__}. Pass a number such as 5."
-        )
-    if value < 1:
-        raise ValueError(f"`{name}` must be at least 1; received {value}.")
-    return int(value)
-
-
-def number_between(value: Any, low: float, high: float, name: str) -> float:
-    """`value` as a Python float in [low, high], or an error that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"`{name}` must be a number; received {value!r}.")
-    number = float(value)
-    if not low <= number <= high:
-        raise ValueError(f"`{name}` must lie in [{low:g}, {high:g}]; received {value!r}.")
-    return number

@@ -5,7 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgen.losses.bounds.base import Bound, number_between
+from tfgen.layers.arguments import number_between
+from tfgen.losses.bounds.base import Bound
 from tfgen.losses.reductions import elbo, iwlb
 
 __all__ = ["CIWAE"]

@@ -9,7 +9,8 @@ import tensorflow_probability as tfp
 
 from tfgen import random
 from tfgen.layers import sample_and_log_prob
-from tfgen.losses.bounds.base import Bound, Evaluation, positive_integer
+from tfgen.layers.arguments import positive_integer
+from tfgen.losses.bounds.base import Bound, Evaluation
 from tfgen.losses.estimators import Pathwise, ScoreFunction
 from tfgen.losses.reductions import elbo, iwlb
 from tfgen.losses.weights import Draws, LogLikelihood, log_weights

@@ -5,7 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgen.losses.bounds.base import Bound, positive_integer
+from tfgen.layers.arguments import positive_integer
+from tfgen.losses.bounds.base import Bound
 from tfgen.losses.reductions import elbo, iwlb
 
 __all__ = ["MIWAE"]

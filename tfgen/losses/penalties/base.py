@@ -1,15 +1,16 @@
 """What a penalty is: a function of a batch's posterior and draws, to a scalar."""
 
-import math
-import numbers
 from typing import Any, ClassVar
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfgen.layers.arguments import number_at_least
+
 tfd = tfp.distributions
 
-__all__ = ["Penalty", "check_reparameterized", "number_at_least"]
+
+__all__ = ["Penalty", "check_reparameterized"]
 
 
 class Penalty:
@@ -74,18 +75,6 @@ class Penalty:
     def __repr__(self) -> str:
         arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
-
-
-def number_at_least(low: float, value: Any, name: str) -> float:
-    """`value` as a finite Python float from `low` up, or an error that names it."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"`{name}` must be a number; received {value!r}.")
-    number = float(value)
-    if not low <= number < math.inf:
-        raise ValueError(
-            f"`{name}` must be finite and at least {low:g}; received {value!r}."
-        )
-    return number
 
 
 def check_reparameterized(penalty: Penalty, posterior: tfd.Distribution) -> None:

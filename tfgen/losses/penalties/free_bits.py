@@ -6,7 +6,8 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.losses.penalties.base import Penalty, number_at_least
+from tfgen.layers.arguments import number_at_least
+from tfgen.losses.penalties.base import Penalty
 from tfgen.losses.penalties.units import units
 
 tfd = tfp.distributions

@@ -8,7 +8,8 @@ import tensorflow_probability as tfp
 
 from tfgen import random
 from tfgen.layers import sample
-from tfgen.losses.penalties.base import Penalty, check_reparameterized, number_at_least
+from tfgen.layers.arguments import number_at_least
+from tfgen.losses.penalties.base import Penalty, check_reparameterized
 
 tfd = tfp.distributions
 

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.losses.bounds.base import positive_integer
+from tfgen.layers.arguments import positive_integer
 from tfgen.losses.penalties.base import Penalty, check_reparameterized
 from tfgen.losses.penalties.units import units
 
