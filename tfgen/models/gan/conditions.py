@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfgen.layers import NamedInputs
+
 __all__ = ["Conditions", "call_network", "find_conditions"]
 
 Conditions = Mapping[str, Any]
@@ -78,7 +80,7 @@ def _describe(spec: tf.TensorSpec) -> str:
 
 
 def call_network(
-    network: keras.layers.Layer, value: Any, given: Conditions, **kwargs: Any
+    network: keras.layers.Layer, value: Any, given: Conditions, training: bool = False
 ) -> Any:
     """A network of z or x and of the conditions that it takes.
 
@@ -86,13 +88,7 @@ def call_network(
         network: a generator or a discriminator.
         value: z, or x.
         given: every condition, by name.
-        **kwargs: the network's, such as `training`.
+        training: Keras's argument.
     """
-    if len(_input_names(network)) < 2:
-        return network(value, **kwargs)
-    # In the network's own structure: Keras 3.15 puts a dict in a list's place in the order
-    # of its keys where the call is symbolic.
-    inputs = keras.tree.map_structure(
-        lambda tensor: given.get(tensor.name, value), network.input
-    )
-    return network(inputs, **kwargs)
+    variables = dict.fromkeys(_MAIN.values(), value)
+    return NamedInputs(network, network.name)({**variables, **given}, training=training)
