@@ -62,6 +62,18 @@ MODELS = {
         lambda: VAE(network(3, x=4), decoder(z=3), network(3, x=4)),
         r"`prior` must have inputs .*received inputs named \['x'\]",
     ),
+    "a mistyped name among several": (
+        lambda: VAE(
+            JointDistribution({"z1": network(3, x=4), "z2": network(2, z1=3, w=4)}),
+            decoder(z1=3),
+            prior(),
+        ).log_prob({"x": X}),
+        r"`x` must hold .*'w'.*received \['x'\]. Give \['w'\] too",
+    ),
+    "a condition named seed": (
+        lambda: VAE(network(3, x=4, seed=2), decoder(z=3)),
+        r"`x` must not hold an entry 'seed'.*Rename",
+    ),
     "a condition named like a latent": (
         lambda: VAE(network(3, x=4, z=2), decoder(z=3)),
         r"named like latents; received \['z'\].*Rename",
@@ -106,6 +118,7 @@ CALLS = {
     "log_prob": lambda vae, x: vae.log_prob(x, 3),
     "log_weights": lambda vae, x: vae.log_weights(x, 3),
     "encode": lambda vae, x: vae.encode(x),
+    "predict": lambda vae, x: vae.predict(x, verbose=0),
     "reconstruct": lambda vae, x: vae.reconstruct(x),
     "refine": lambda vae, x: vae.refine(x, 2),
 }
@@ -179,3 +192,24 @@ def test_latents_to_decode_must_be_all_there():
     ):
         with pytest.raises((TypeError, ValueError), match=match):
             vae.decode(z)
+
+
+def test_one_of_several_inputs_takes_no_default_where_the_user_named_it():
+    named = tfgen.layers.NamedInputs(network(3, z1=3, w=4), "part")
+    with pytest.raises(ValueError, match=r"`part` must have inputs .*'z1', 'x'.*'w'"):
+        named.names(["z1", "x"])
+    a, b = keras.Input([3], name="z1"), keras.Input([4])  # Keras names the second
+    unnamed = tfgen.layers.NamedInputs(keras.Model([a, b], a), "part")
+    assert unnamed.names(["z1", "x"]) == {"z1": "z1", b.name: "x"}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_weights_are_refused_by_name(dtype):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype)
+    try:
+        vae = VAE(network(3, x=4), decoder(z=3))
+    finally:
+        keras.config.set_dtype_policy(before)
+    with pytest.raises(ValueError, match=rf"`encoder` must keep.*'{dtype}'.*mixed_{dtype}"):
+        vae.compile("adam", "elbo")
