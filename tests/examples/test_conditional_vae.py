@@ -1,33 +1,21 @@
 """The conditional example as a user runs it, for a moment."""
 
-import pathlib
 import re
-import subprocess
-import sys
 
 import numpy as np
 import tensorflow as tf
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-
-def test_digits_given_their_class_are_trained_reported_drawn_and_exported(tmp_path):
-    process = subprocess.run(
-        [
-            sys.executable,
-            ROOT / "examples" / "conditional_vae.py",
-            f"--output_dir={tmp_path}/out",
-            f"--export_dir={tmp_path}/served",
-            *("--epochs=3", "--units=32", "--num_samples=10", "--num_evaluated=40"),
-        ],
-        env={"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "PATH": ""},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+def test_digits_given_their_class_are_trained_reported_drawn_and_exported(
+    run_example, tmp_path
+):
+    printed = run_example(
+        "conditional_vae.py",
+        f"--output_dir={tmp_path}/out",
+        f"--export_dir={tmp_path}/served",
+        *("--epochs=3", "--units=32", "--num_samples=10", "--num_evaluated=40"),
     )
-    assert process.returncode == 0, process.stderr
-    rows = re.findall(r"^  (log p\(x.*?) +(-\d+\.\d+) ±", process.stdout, re.M)
+    rows = re.findall(r"^  (log p\(x.*?) +(-\d+\.\d+) ±", printed, re.M)
     assert len(rows) == 3
     told, summed = (float(value) for _, value in rows[1:])
     # log mean_c p(x | c) lies within log 10 of the largest, and log p(x | c) not above it.

@@ -1,9 +1,6 @@
 """TFP's two tutorials for its layers, in our words, as a user runs them, for a moment."""
 
-import pathlib
 import re
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -11,30 +8,22 @@ import pytest
 
 import tfgen  # noqa: F401 - registers the layers that the files name
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-
-def run(name, tmp_path, *arguments):
-    process = subprocess.run(
-        [sys.executable, ROOT / "examples" / name, f"--output_dir={tmp_path}", *arguments],
-        env={"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "PATH": ""},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
-    return process.stdout
-
 
 def log_probs(out):
     rows = re.findall(r"^  (.+?) +(-?[\d.]+) ± ([\d.]+)$", out, re.M)
     return {name: (float(value), float(error)) for name, value, error in rows}
 
 
-def test_a_regression_that_learns_the_noise_is_better_and_none_beats_the_truth(tmp_path):
+def test_a_regression_that_learns_the_noise_is_better_and_none_beats_the_truth(
+    run_example, tmp_path
+):
     rows = log_probs(
-        run("probabilistic_regression.py", tmp_path, "--epochs=20", "--num_examples=1500")
+        run_example(
+            "probabilistic_regression.py",
+            f"--output_dir={tmp_path}",
+            "--epochs=20",
+            "--num_examples=1500",
+        )
     )
     names = ["mean only", "mean and noise", "mixture of 4", "the law of the data"]
     assert list(rows) == names
@@ -50,8 +39,10 @@ def elbos(out):
     return {name: (float(first), float(last)) for name, first, last in found}
 
 
-def test_a_vae_of_plain_layers_raises_its_elbo(tmp_path):
-    found = elbos(run("vae_of_keras_layers.py", tmp_path, "--epochs=3"))
+def test_a_vae_of_plain_layers_raises_its_elbo(run_example, tmp_path):
+    found = elbos(
+        run_example("vae_of_keras_layers.py", f"--output_dir={tmp_path}", "--epochs=3")
+    )
     assert set(found) == {"training", "held out"}
     assert all(first + 2 < last for first, last in found.values())
     model = keras.saving.load_model(tmp_path / "vae.keras", safe_mode=True)
@@ -61,10 +52,10 @@ def test_a_vae_of_plain_layers_raises_its_elbo(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_examples_reach_what_they_show(tmp_path):
-    rows = log_probs(run("probabilistic_regression.py", tmp_path))
+def test_the_examples_reach_what_they_show(run_example, tmp_path):
+    rows = log_probs(run_example("probabilistic_regression.py", f"--output_dir={tmp_path}"))
     best, error = rows["mixture of 4"]
     truth, _ = rows["the law of the data"]
     assert truth - best < 0.1 + 4 * error
-    found = elbos(run("vae_of_keras_layers.py", tmp_path))
+    found = elbos(run_example("vae_of_keras_layers.py", f"--output_dir={tmp_path}"))
     assert found["held out"][1] > -21.0

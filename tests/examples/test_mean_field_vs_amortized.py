@@ -1,29 +1,16 @@
 """The example runs, and its table has what it says."""
 
-import pathlib
 import re
-import subprocess
-import sys
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def test_example_prints_a_row_for_each_inference_and_size(tmp_path):
-    printed = subprocess.run(
-        [
-            sys.executable,
-            "examples/mean_field_vs_amortized.py",
-            "--sizes=200,400",
-            "--max_epochs=5",
-            "--refine_steps=5",
-            f"--output_dir={tmp_path}",
-        ],
-        cwd=ROOT,
-        env={"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+def test_example_prints_a_row_for_each_inference_and_size(run_example, tmp_path):
+    printed = run_example(
+        "mean_field_vs_amortized.py",
+        "--sizes=200,400",
+        "--max_epochs=5",
+        "--refine_steps=5",
+        f"--output_dir={tmp_path}",
+    )
     rows = dict(re.findall(r"(\d+ (?:encoder|mean field))  +([\d,]+) ", printed))
     assert rows["200 encoder"] == rows["400 encoder"]  # the encoder does not grow
     assert rows["200 mean field"] == "3,200"  # 16 numbers an example

@@ -1,37 +1,18 @@
 """The GAN example as a user runs it, for a moment."""
 
-import pathlib
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-
-def train_gan(tmp_path, *arguments):
-    process = subprocess.run(
-        [
-            sys.executable,
-            ROOT / "examples" / "train_gan.py",
-            f"--output_dir={tmp_path}/out",
-            "--epochs=1",
-            *arguments,
-        ],
-        env={"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "PATH": ""},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+def test_digits_are_trained_drawn_and_exported_so_that_they_can_be_served(
+    run_example, tmp_path
+):
+    out = run_example(
+        *("train_gan.py", "--epochs=1", "--dataset=digits"),
+        f"--output_dir={tmp_path}/out",
+        f"--export_dir={tmp_path}/served",
     )
-    assert process.returncode == 0, process.stderr
-    return process.stdout
-
-
-def test_digits_are_trained_drawn_and_exported_so_that_they_can_be_served(tmp_path):
-    out = train_gan(tmp_path, "--dataset=digits", f"--export_dir={tmp_path}/served")
     assert "digits by maximum_likelihood" in out
     picture = tf.io.decode_png(
         (tmp_path / "out" / "digits" / "maximum_likelihood.png").read_bytes()
@@ -47,9 +28,14 @@ def test_digits_are_trained_drawn_and_exported_so_that_they_can_be_served(tmp_pa
     ("dataset", "reported"),
     [("two_gaussians", "of the data 0, 4.25"), ("ring", "of 8 modes")],
 )
-def test_toy_data_are_reported_beside_what_would_be_perfect(tmp_path, dataset, reported):
+def test_toy_data_are_reported_beside_what_would_be_perfect(
+    run_example, tmp_path, dataset, reported
+):
     losses = ["--loss=maximum_likelihood", "--loss=reverse_kl", "--discriminator_steps=2"]
-    out = train_gan(tmp_path, f"--dataset={dataset}", *losses)
+    out = run_example(
+        *("train_gan.py", "--epochs=1", f"--dataset={dataset}", *losses),
+        f"--output_dir={tmp_path}/out",
+    )
     assert out.count(reported) == 2
     pictures = list((tmp_path / "out" / dataset).glob("*.png"))
     assert len(pictures) == {"two_gaussians": 1, "ring": 2}[dataset]
