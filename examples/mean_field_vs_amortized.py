@@ -13,7 +13,7 @@ Three things are to be seen:
 - The encoder does not outperform the mean field on the training set: rows that start at
   the encoder's answers, with the decoder held, end above them ("from the encoder").
 - The table grows with N, the encoder does not; and every row needs its own visits.
-- A held-out digit costs the encoder one pass and the mean field a climb (`refine`).
+- A held-out digit costs the encoder one pass and the mean field gradient steps (`refine`).
 
 scikit-learn's digits are 1,437 for training; larger N are filled with the same digits moved
 by a pixel or two.

@@ -119,7 +119,7 @@ def _save(
         module,
         directory,
         signatures=dict(functions),
-        # The gradients of what is served are nobody's business.
+        # What is served is never differentiated.
         options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
     )
 
