@@ -44,7 +44,10 @@ def convert(lines):
             outer = " " * _indent_before(lines, index)
             result += [f"{outer}::", "", *lines[index:end], ""]
         elif _REFERENCE.match(line):
-            end = _end_of(lines, index + 1, lambda text: _continues(text, line))
+            depth = _indent(line) + 1
+            end = _end_of(
+                lines, index + 1, lambda text, depth=depth: _is_text_at(text, depth)
+            )
             text = " ".join(part.strip() for part in lines[index:end])
             result += ["", f"{' ' * _indent(line)}* {_escape(text)}", ""]
         else:
@@ -96,8 +99,8 @@ def _is_plain(lines, index):
     return bool(text) and not special
 
 
-def _continues(text, reference):
-    return bool(text.strip()) and _indent(text) > _indent(reference)
+def _is_text_at(text, depth):
+    return bool(text.strip()) and _indent(text) >= depth
 
 
 def _escape(text):
