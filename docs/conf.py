@@ -89,4 +89,5 @@ def setup(app):
     """Connects what changes pages and docstrings as they are read."""
     app.connect("source-read", link_to_pages)
     app.connect("autodoc-process-docstring", docstrings.process, priority=100)
+    app.connect("autodoc-process-signature", docstrings.sign)
     app.connect("autodoc-skip-member", docstrings.skip)

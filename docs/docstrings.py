@@ -5,9 +5,12 @@
 - Outside of code, `*`, `|` and a trailing `_` stand for themselves.
 """
 
+import inspect
 import re
 
-__all__ = ["convert", "process", "skip"]
+from sphinx.util.inspect import stringify_signature
+
+__all__ = ["convert", "process", "sign", "skip"]
 
 _CODE = re.compile(r"(``[^`]+``|`[^`]+`)")
 _REFERENCE = re.compile(r"\s*\[\d+\] ")
@@ -23,6 +26,15 @@ def skip(app, what, name, obj, would_skip, options):
     function = getattr(obj, "fget", None) or getattr(obj, "__func__", obj)
     inherited = not str(getattr(function, "__module__", "")).startswith("tfgen")
     return True if what == "class" and inherited else None
+
+
+def sign(app, what, name, obj, options, signature, return_annotation):
+    """Sphinx's event `autodoc-process-signature`: Keras's `__new__` hides `__init__`'s."""
+    if what != "class" or signature != "(*args, **kwargs)":
+        return None
+    full = inspect.signature(obj.__init__)
+    own = full.replace(parameters=list(full.parameters.values())[1:])  # without self
+    return stringify_signature(own, show_annotation=False), None
 
 
 def convert(lines):
@@ -52,7 +64,7 @@ def convert(lines):
             result += ["", f"{' ' * _indent(line)}* {_escape(text)}", ""]
         else:
             end = index + 1
-            while end < len(lines) and _is_plain(lines, end):
+            while line.strip() and end < len(lines) and _is_plain(lines, end):
                 end += 1
             result += _escape("\n".join(lines[index:end])).split("\n")
         index = end
