@@ -15,7 +15,7 @@ import tfgen
 PACKAGE = pathlib.Path(tfgen.__file__).parent
 
 # A package imports packages of lower rank and itself. What stands at the top level and is
-# none (datasets, plots, callbacks) may use every package and is used by none.
+# none (datasets, callbacks) may use every package and is used by none.
 RANKS = {
     "version": 0,
     "random": 1,
@@ -25,8 +25,9 @@ RANKS = {
     "serving": 4,
     "models": 5,
     "evaluation": 6,
+    "plots": 7,
 }
-TOP = 7
+TOP = 8
 
 MODULES = ["tfgen"] + [
     module.name for module in pkgutil.walk_packages([str(PACKAGE)], "tfgen.")

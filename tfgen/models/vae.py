@@ -13,11 +13,13 @@ from tfgen.losses import Bound, LogWeights, Penalty, get_bound, get_penalties
 from tfgen.losses.bounds import Evaluation
 from tfgen.models import checks
 from tfgen.models.batch_penalties import BatchPenalties
+from tfgen.models.description import describe_parts
 from tfgen.models.given import num_rows, of_x
 from tfgen.models.latent_variable import LatentVariableModel
 from tfgen.models.log_weight_terms import LOG_WEIGHT_TERMS, explain_log_weights
 from tfgen.models.loss_guard import LossGuard, LossWatch
 from tfgen.training import EvaluateCall, FitCall, PredictCall, global_rows
+from tfgen.training.undocumented import mark_as_maximised
 
 tfd = tfp.distributions
 
@@ -271,7 +273,8 @@ class VAE(LatentVariableModel):
             y_spec = given.get("x") if y_spec is None else y_spec
             if isinstance(y_spec, tf.TensorSpec) and y_spec.shape.rank is not None:
                 same = y_spec is given.get("x")
-                self._check_observed_shape(tuple(y_spec.shape), f"{prefix}x", same)
+                name = f"{prefix}{'x' if same else 'y'}"
+                self._check_observed_shape(tuple(y_spec.shape), name, same, is_dataset=True)
             return y
         given = of_x(x)
         if not all(map(_is_array, keras.tree.flatten(given))):
@@ -423,11 +426,17 @@ class VAE(LatentVariableModel):
         return {name: value for name, value in results.items() if name != other}
 
     def summary(self, *args: Any, **kwargs: Any) -> None:
-        """Keras's summary, and a line on how the bound is computed."""
+        """Keras's summary, the parts of the model, and how the bound is computed."""
         super().summary(*args, **kwargs)
-        if self._objective is not None and self.built:
-            text = self.bound.describe(*self._example())
-            kwargs.get("print_fn", print)(f" Objective: {text}")
+        if not self.built:
+            return
+        posterior, prior = self._example()
+        lines = describe_parts(self, posterior)
+        if self._objective is not None:
+            lines["Objective"] = self.bound.describe(posterior, prior)
+        show = kwargs.get("print_fn") or print
+        for name, text in lines.items():
+            show(f" {name}: {text}")
 
 
 @_register
@@ -448,10 +457,13 @@ class _Objective:
 
     def __init__(self, bound: Bound) -> None:
         self.bound = bound
+        mean = keras.metrics.Mean
         self.metrics = [
-            keras.metrics.Mean(name=name) for name in (bound.label, "reconstruction", "kl")
+            mark_as_maximised(mean(name=bound.label)),
+            mark_as_maximised(mean(name="reconstruction")),
+            mean(name="kl"),
         ]
-        self._relaxed = keras.metrics.Mean(name=f"relaxed_{bound.label}")
+        self._relaxed = mark_as_maximised(mean(name=f"relaxed_{bound.label}"))
         self.watch = LossWatch(LOG_WEIGHT_TERMS)
 
     def bound_metric(self, relaxed: bool) -> keras.metrics.Metric:
