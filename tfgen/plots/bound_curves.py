@@ -68,14 +68,14 @@ def bounds(
     if log_prob is not None:
         if isinstance(log_prob, LogLikelihood):
             log_prob = log_prob.log_prob
-        mean, error = _mean(log_prob, "log_prob")
+        level, error = _mean(log_prob, "log_prob")
         style = {"color": GREYS["reference"], "linestyle": (0, (1, 1))}
-        axes.axhline(mean, label=r"$\log p(x)$", **style)
-        axes.axhspan(mean - error, mean + error, color=GREYS["grid"], zorder=0)
+        axes.axhline(level, label=r"$\log p(x)$", **style)
+        axes.axhspan(level - error, level + error, color=GREYS["grid"], zorder=0)
     for number, (name, line) in enumerate(points.items()):
-        k, mean, error = map(np.array, zip(*line, strict=True))
+        k, means, errors = map(np.array, zip(*line, strict=True))
         style = line_style(number, len(k)) | {"markevery": 1}
-        axes.errorbar(k, mean, error, label=name, capsize=3, **style)
+        axes.errorbar(k, means, errors, label=name, capsize=3, **style)
     axes.set_xticks(counts, [str(k) for k in counts])
     axes.minorticks_off()
     axes.legend(loc="lower right")

@@ -19,7 +19,7 @@ _MARKERS = "os^Dv*P"
 _SHOWN_DPI, _SAVED_DPI = 100, 200
 
 
-def new_figure(size: tuple[float, float], name: str, layout: str | None = None) -> Any:
+def new_figure(size: tuple[float, float], name: str, layout: Any = None) -> Any:
     """An empty figure of a size in inches.
 
     Args:

@@ -64,15 +64,17 @@ def reconstructions(
                 f"{np.shape(images)} for originals of {np.shape(originals)}."
             )
     count = len(rows["original"])
-    num_columns = check_columns(num_columns or min(count, _NUM_COLUMNS), count)
-    images, labels = [], []
+    default = min(count, _NUM_COLUMNS)
+    num_columns = check_columns(default if num_columns is None else num_columns, count)
+    blocks: list[np.ndarray] = []
+    labels: list[str] = []
     for start in range(0, count, num_columns):
         for name, row in rows.items():
             part = row[start : start + num_columns]
             blank = np.ones((num_columns - len(part), *part.shape[1:]))
-            images.append(np.concatenate([part, blank]))
+            blocks.append(np.concatenate([part, blank]))
             labels.append(name)
     figure = draw_images(
-        np.concatenate(images), num_columns, "reconstructions", row_labels=labels
+        np.concatenate(blocks), num_columns, "reconstructions", row_labels=labels
     )
     return save(figure, filepath)

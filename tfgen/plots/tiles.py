@@ -63,16 +63,16 @@ def scale_images(
         ValueError: if the shape, the range or a value is wrong.
     """
     low, high = check_range(value_range)
-    images = check_images(images, name)
-    if clip and not np.isnan(images).any():
-        images = np.clip(images, low, high)
-    if not (images.min() >= low and images.max() <= high):  # NaN fails too
+    values = check_images(images, name)
+    if clip and not np.isnan(values).any():
+        values = np.clip(values, low, high)
+    if not (values.min() >= low and values.max() <= high):  # NaN fails too
         raise ValueError(
             f"`{name}` must be in [{low:g}, {high:g}]; received values from "
-            f"{images.min()} to {images.max()}. Pass their range as `value_range`, or "
+            f"{values.min()} to {values.max()}. Pass their range as `value_range`, or "
             "divide counts by their maximum."
         )
-    return (images - low) / (high - low)
+    return (values - low) / (high - low)
 
 
 def tile(images: np.ndarray, num_columns: int, zoom: int = 1, gap: int = 1) -> np.ndarray:
