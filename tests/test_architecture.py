@@ -229,6 +229,7 @@ def test_names_of_the_design_are_reachable_from_the_package(name):
 UNDOCUMENTED = (
     ".__mro__[",
     "_allow_non_tensor_positional_args",
+    "._direction",
     "_convert_input_args",
     "model._initial_epoch",
     "_use_cached_eval_dataset",
