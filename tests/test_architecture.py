@@ -187,7 +187,6 @@ def test_no_public_name_is_removed_or_added_unseen():
 UNDOCUMENTED = (
     ".__mro__[",
     "_allow_non_tensor_positional_args",
-    "._direction",
     "_convert_input_args",
     "model._initial_epoch",
     "_use_cached_eval_dataset",

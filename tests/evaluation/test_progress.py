@@ -57,6 +57,7 @@ def test_inference_gap_shows_each_of_its_three_parts(vae, capsys, monkeypatch):
     assert capsys.readouterr().out.count("5/5") == 3
 
 
+@pytest.mark.slow
 def test_annealing_shows_a_bar(vae, capsys):
     tfgen.evaluation.annealed_importance_sampling(
         vae, X, num_chains=2, num_steps=2, num_leapfrog_steps=1, seed=0, verbose=True

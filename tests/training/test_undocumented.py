@@ -172,13 +172,3 @@ def test_the_generator_of_unseeded_draws_is_found_and_is_what_keras_uses():
     first = keras.random.normal([4])
     generator.state.assign(before)
     np.testing.assert_array_equal(keras.random.normal([4]), first)
-
-
-def test_callbacks_of_mode_auto_maximise_a_metric_that_is_marked():
-    model = watching(metrics=[undocumented.mark_as_maximised(keras.metrics.Mean("bound"))])
-    callback = keras.callbacks.EarlyStopping("val_bound")
-    callback.set_model(model)
-    model.fit(counter(), steps_per_epoch=1, validation_data=(X, X), verbose=0)
-    callback._set_monitor_op()
-    assert callback.monitor_op(2.0, 1.0)
-    assert not callback.monitor_op(1.0, 2.0)

@@ -656,6 +656,7 @@ class LatentVariableModel(GenerativeModel):
         With a posterior from outside the encoder is not asked, and the entry `x` is only
         what the likelihood is of.
         """
+        is_dataset = isinstance(x, tf.data.Dataset)
         x, y = read_dataset(x, y)
         given = of_x(x)
         same = y is None
@@ -665,7 +666,8 @@ class LatentVariableModel(GenerativeModel):
         else:
             check_posterior(posterior, "`posterior` must be made by", y.shape[0])
             given = given_conditions(_conditions(given), self.structure, y.shape[0])
-        self._check_observed_shape(tuple(y.shape), "x" if same else "y", same)
+        name = "x" if same else "y"
+        self._check_observed_shape(tuple(y.shape), name, same, is_dataset)
         return given, y
 
     def _check_observed_shape(
@@ -681,10 +683,12 @@ class LatentVariableModel(GenerativeModel):
                 )
             hint += "."
         else:
-            call = "dataset.map(lambda x, y: x)" if is_dataset else "x"
+            instead = (
+                "pass `dataset.map(lambda x, y: x)`" if is_dataset else "call `fit(x)`"
+            )
             hint = (
                 "`y` is what the likelihood is of, x unless given; labels are not used: "
-                f"call `fit({call})`."
+                f"{instead}."
             )
         checks.check_event(shape, name, event, hint)
 

@@ -19,7 +19,6 @@ from tfgen.models.latent_variable import LatentVariableModel
 from tfgen.models.log_weight_terms import LOG_WEIGHT_TERMS, explain_log_weights
 from tfgen.models.loss_guard import LossGuard, LossWatch
 from tfgen.training import EvaluateCall, FitCall, PredictCall, global_rows
-from tfgen.training.undocumented import mark_as_maximised
 
 tfd = tfp.distributions
 
@@ -248,6 +247,7 @@ class VAE(LatentVariableModel):
             y = self._check_data(x, y, weight, prefix="validation ")
             if y is not None:
                 call.validation_data = (x, y, weight)
+        self._compiled_objective.set_modes(call.callbacks)
         if self._guard:
             watch = self._compiled_objective.watch
             guard = LossGuard(watch, [self.optimizer], explain_log_weights)
@@ -457,18 +457,27 @@ class _Objective:
 
     def __init__(self, bound: Bound) -> None:
         self.bound = bound
-        mean = keras.metrics.Mean
         self.metrics = [
-            mark_as_maximised(mean(name=bound.label)),
-            mark_as_maximised(mean(name="reconstruction")),
-            mean(name="kl"),
+            keras.metrics.Mean(name=name) for name in (bound.label, "reconstruction", "kl")
         ]
-        self._relaxed = mark_as_maximised(mean(name=f"relaxed_{bound.label}"))
+        self._relaxed = keras.metrics.Mean(name=f"relaxed_{bound.label}")
         self.watch = LossWatch(LOG_WEIGHT_TERMS)
 
     def bound_metric(self, relaxed: bool) -> keras.metrics.Metric:
         """The metric of the bound: of the relaxed model in training, or of the model."""
         return self._relaxed if relaxed else self.metrics[0]
+
+    def set_modes(self, callbacks: list[Any]) -> None:
+        """Sets `mode="max"` where callbacks of `mode="auto"` monitor what is maximised.
+
+        Keras can't tell for the metrics of a model of one's own, and refuses to guess.
+        """
+        maximised = {self.metrics[0].name, "reconstruction", self._relaxed.name}
+        for callback in callbacks:
+            monitor = getattr(callback, "monitor", None)
+            if getattr(callback, "mode", None) == "auto" and isinstance(monitor, str):
+                if monitor.removeprefix("val_") in maximised:
+                    callback.mode = "max"
 
     def update(
         self, loss: tf.Tensor, evaluation: Evaluation, weight: Any, relaxed: bool

@@ -45,7 +45,7 @@ def gap_bars(
     ...     "amortization_gap": Mean(1.5, 0.2),
     ...     "inference_gap": Mean(2.0, 0.2),
     ... })
-    >>> [bar.get_width() for bar in figure.axes[0].patches]
+    >>> [float(bar.get_width()) for bar in figure.axes[0].patches]
     [0.5, 1.5, 2.0]
 
     Source: Cremer, Li, Duvenaud. Inference suboptimality in variational autoencoders.

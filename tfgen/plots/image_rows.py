@@ -15,7 +15,6 @@ _CELL = 60  # the least side of an image, in those pixels
 _GAP = 6
 _FONT = 8  # points
 _LINE = math.ceil(1.35 * _FONT * _INCH / 72)  # the height of a line of text, in pixels
-_CHARACTER = 0.62 * _FONT * _INCH / 72  # the width of a character, in pixels, at most
 
 
 def draw_images(
@@ -39,6 +38,7 @@ def draw_images(
     Raises:
         ValueError: if there are not as many texts as images, rows or columns.
     """
+    figure = new_figure((1, 1), name)  # first: without matplotlib it says so
     num_images, height, width, channels = images.shape
     num_rows = math.ceil(num_images / num_columns)
     titles = _texts(titles, "titles", num_images, "images")
@@ -55,7 +55,7 @@ def draw_images(
         left + num_columns * (cell[0] + _GAP),
         top + num_rows * (above + cell[1] + _GAP),
     )
-    figure = new_figure((size[0] / _INCH, size[1] / _INCH), name)
+    figure.set_size_inches(size[0] / _INCH, size[1] / _INCH)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     for number, image in enumerate(images):
@@ -92,12 +92,13 @@ def _texts(texts: Any, name: str, count: int, what: str) -> list[str]:
     return texts
 
 
-def _lines(texts: list[str]) -> list[str]:
-    return [line for text in texts for line in text.split("\n")]
-
-
 def _width(texts: list[str]) -> float:
-    return _CHARACTER * max(map(len, _lines(texts)), default=0)
+    """The width of the widest line, in pixels of the figure, and a little more."""
+    from matplotlib.textpath import TextPath
+
+    lines = {line for text in texts for line in text.split("\n") if line.strip()}
+    widths = [TextPath((0, 0), line, size=_FONT).get_extents().x1 for line in lines]
+    return 1.05 * max(widths, default=0) * _INCH / 72 + (_GAP if widths else 0)
 
 
 def _height(texts: list[str]) -> int:

@@ -14,7 +14,6 @@ __all__ = [
     "global_seed_generator",
     "is_refusal_of_xla",
     "is_validation_of_fit",
-    "mark_as_maximised",
 ]
 
 # The attributes in which callbacks count; all others say how they were made (Keras 3.15).
@@ -46,16 +45,6 @@ def is_validation_of_fit(arguments: dict[str, Any]) -> bool:
     Its data have been checked, and Keras holds the iterator over them (Keras 3.15).
     """
     return bool(arguments.get("_use_cached_eval_dataset"))
-
-
-def mark_as_maximised(metric: keras.Metric) -> keras.Metric:
-    """Marks a metric so that `mode="auto"` of Keras's callbacks maximises it; returns it.
-
-    `EarlyStopping`, `ModelCheckpoint` and `ReduceLROnPlateau` read `_direction`, and raise
-    an error where the metric that they watch has none (Keras 3.15).
-    """
-    metric._direction = "up"
-    return metric
 
 
 def first_epoch(model: keras.Model, initial_epoch: int) -> int:
