@@ -474,10 +474,9 @@ class _Objective:
         """
         maximised = {self.metrics[0].name, "reconstruction", self._relaxed.name}
         for callback in callbacks:
-            monitor = getattr(callback, "monitor", None)
-            if getattr(callback, "mode", None) == "auto" and isinstance(monitor, str):
-                if monitor.removeprefix("val_") in maximised:
-                    callback.mode = "max"
+            monitor = str(getattr(callback, "monitor", "")).removeprefix("val_")
+            if getattr(callback, "mode", None) == "auto" and monitor in maximised:
+                callback.mode = "max"
 
     def update(
         self, loss: tf.Tensor, evaluation: Evaluation, weight: Any, relaxed: bool
