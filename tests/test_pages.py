@@ -17,6 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
         ("discrete", 4),
         ("extending", 6),
         ("pictures", 5),
+        ("saved_models", 1),
     ],
 )
 def test_python_blocks_of_a_page_run_in_order(name, count, run_python, tmp_path):
