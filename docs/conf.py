@@ -73,7 +73,7 @@ napoleon_custom_sections = [("Call arguments", "params_style"), ("Source", "note
 # Links from a page to a file of the repository, as they work on GitHub too.
 PAGES = {
     "../benchmarks/RESULTS.md": "results.md",
-    "../saved_models/README.md": "saved_models.md",
+    "../saved_models/README.md": "served_models.md",
     "../CHANGELOG.md": "changelog.md",
     "../CONTRIBUTING.md": "contributing.md",
 }
