@@ -22,6 +22,15 @@ SERVING = ["tensorflow-serving-api>=2.19,<2.22"]
 PLOTS = ["matplotlib>=3.9,<4"]
 EXAMPLES = ["scikit-learn>=1.5,<2", "scipy>=1.17,<2", *PLOTS]
 BENCHMARKS = EXAMPLES  # torch and jax are timed too, where installed
+DOCS = [
+    "django-static-mathjax>=3.2.2.1,<4",  # MathJax's files alone: it needs no Django
+    "furo>=2025.12.19",
+    "ipykernel>=7.4,<8",
+    "myst-nb>=1.4,<2",
+    "sphinx>=9.0.4,<9.1",
+    "sphinx-copybutton>=0.5.2,<1",
+    *EXAMPLES,
+]
 TEST = [
     "build>=1.6",
     "jax>=0.10,<0.11",  # runs the programs that benchmarks/gpu.py writes
@@ -34,6 +43,7 @@ TEST = [
     "wheel>=0.48",
     *SERVING,
     *BENCHMARKS,
+    *DOCS,
 ]
 
 setup(
@@ -76,6 +86,7 @@ setup(
         "plots": PLOTS,
         "examples": EXAMPLES,
         "benchmarks": BENCHMARKS,
+        "docs": DOCS,
         "test": TEST,
     },
     zip_safe=False,
