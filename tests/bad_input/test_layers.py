@@ -4,7 +4,6 @@ import itertools
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -144,7 +143,11 @@ DISTRIBUTIONS = [
         "(8, 3)",
     ),
     Case(
-        "layers.TensorDistribution", lambda w: w.q.log_prob(None), TypeError, "value", "None"
+        "layers.TensorDistribution",
+        lambda w: w.q.log_prob(None),
+        TypeError,
+        "value",
+        "None",
     ),
     Case(
         "layers.TensorDistribution",
@@ -153,9 +156,19 @@ DISTRIBUTIONS = [
         "value",
         "'abc'",
     ),
-    Case("layers.TensorDistribution", lambda w: w.q.sample(-1), ValueError, "sample_shape", "-1"),
     Case(
-        "layers.TensorDistribution", lambda w: w.q.sample(2.5), TypeError, "sample_shape", "2.5"
+        "layers.TensorDistribution",
+        lambda w: w.q.sample(-1),
+        ValueError,
+        "sample_shape",
+        "-1",
+    ),
+    Case(
+        "layers.TensorDistribution",
+        lambda w: w.q.sample(2.5),
+        TypeError,
+        "sample_shape",
+        "2.5",
     ),
     Case(
         "layers.TensorDistribution",
@@ -216,12 +229,8 @@ DISTRIBUTIONS = [
         "sample_shape",
         "-1",
     ),
-    Case(
-        "layers.sample", lambda w: layers.sample(w.q, 3), TypeError, "key", "3"
-    ),
-    Case(
-        "layers.sample", lambda w: layers.sample(w.q, 0.5), TypeError, "key", "0.5"
-    ),
+    Case("layers.sample", lambda w: layers.sample(w.q, 3), TypeError, "key", "3"),
+    Case("layers.sample", lambda w: layers.sample(w.q, 0.5), TypeError, "key", "0.5"),
     Case(
         "layers.sample",
         lambda w: layers.sample(w.x, tfgen.random.key(0)),
@@ -243,8 +252,16 @@ DISTRIBUTIONS = [
         "distribution",
         "None",
     ),
-    Case("layers.all_values", lambda w: layers.all_values(w.p), ValueError, "distribution", "Diag"),
-    Case("layers.register_draw", lambda w: layers.register_draw(3), TypeError, "family", "3"),
+    Case(
+        "layers.all_values",
+        lambda w: layers.all_values(w.p),
+        ValueError,
+        "distribution",
+        "Diag",
+    ),
+    Case(
+        "layers.register_draw", lambda w: layers.register_draw(3), TypeError, "family", "3"
+    ),
 ]
 
 OTHERS = [

@@ -45,10 +45,12 @@ class KLSchedule(Schedule):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Checks that the model's loss has a beta."""
-        if not isinstance(self.model.bound, ELBO):
+        bound = getattr(self.model, "bound", None)
+        if not isinstance(bound, ELBO):
+            found = f"a model compiled with {bound!r}" if bound else repr(type(self.model))
             raise TypeError(
                 f"`{type(self).__name__}` changes the beta of `tfgen.losses.ELBO`; "
-                f"received a model compiled with {self.model.bound!r}. Use loss='elbo'."
+                f"received {found}. Use a `VAE` with loss='elbo'."
             )
 
     def set_at(self, epochs: float) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tfgen.evaluation.arguments import check_model
 from tfgen.evaluation.pareto import pareto_shape, pooled_shape, tail_length
 from tfgen.evaluation.progress import show_progress
 from tfgen.layers.arguments import canonical_event_shape
@@ -162,6 +163,7 @@ def log_likelihood(
         [2] Vehtari, Simpson, Gelman, Yao, Gabry. Pareto smoothed importance sampling.
             arXiv 1507.02646.
     """
+    check_model(model)
     if checks.positive_integer(num_samples, "num_samples") == 1:
         raise ValueError("`num_samples` must be at least 2, to tell an error; received 1.")
     x, y = read_dataset(x, y)

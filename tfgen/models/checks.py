@@ -5,6 +5,7 @@ import numbers
 from collections.abc import Mapping
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -12,10 +13,13 @@ from tfgen.layers.arguments import positive_integer
 
 __all__ = [
     "check_array",
+    "check_batches",
     "check_bool",
     "check_event",
     "check_given",
+    "check_inputs",
     "check_latents",
+    "check_numeric",
     "check_precision",
     "check_same_rows",
     "check_seeds",
@@ -89,11 +93,8 @@ def check_array(value: Any, name: str, event_shape: tuple | None = None) -> None
         TypeError: if the dtype is not numeric.
         ValueError: if the array is empty, of another shape, or not finite.
     """
+    check_numeric(value, name)
     dtype = tf.as_dtype(value.dtype)
-    if not (dtype.is_floating or dtype.is_integer or dtype.is_bool):
-        raise TypeError(
-            f"`{name}` must be numeric; received dtype {dtype.name}. Convert it to float32."
-        )
     shape = tuple(value.shape)
     if not shape or shape[0] == 0:
         raise ValueError(
@@ -112,6 +113,68 @@ def check_array(value: Any, name: str, event_shape: tuple | None = None) -> None
             )
     elif dtype.is_floating and tf.executing_eagerly():
         check_array(value.numpy(), name)
+
+
+def check_batches(data: Any, rank: int | None, name: str) -> None:
+    """Raises a ValueError where a `tf.data.Dataset` is empty, or of single examples.
+
+    Args:
+        data: the dataset.
+        rank: of a batch of its first entry; `None` where that is not known.
+        name: the argument's name.
+    """
+    if data.cardinality() == 0:
+        raise ValueError(
+            f"`{name}` must hold at least one batch; received a dataset with no batch. "
+            "Check what it was made of."
+        )
+    spec = tf.nest.flatten(data.element_spec)[0]
+    if rank is not None and getattr(spec, "shape", None) is not None:
+        if spec.shape.rank == rank - 1:
+            raise ValueError(
+                f"`{name}` must be a dataset of batches; received one of elements of shape "
+                f"{tuple(spec.shape)}. Call `dataset.batch(100)`."
+            )
+
+
+def check_inputs(given: Mapping[str, Any]) -> None:
+    """Raises an error unless what is given by name is numeric and has rows.
+
+    Args:
+        given: arrays, tensors or numbers by name, or lists of such.
+
+    Raises:
+        TypeError: if one is missing, or of a dtype that is not numeric.
+        ValueError: if one holds no row.
+    """
+    for name, entry in given.items():
+        text = "x" if name == "x" else f"x[{name!r}]"
+        for value in [entry] if entry is None else keras.tree.flatten(entry):
+            _check_input(value, text)
+
+
+def _check_input(value: Any, name: str) -> None:
+    if value is None or isinstance(value, str | bytes):
+        raise TypeError(
+            f"`{name}` must be an array of numbers; received {value!r}. Pass an array of "
+            "one row an example."
+        )
+    if not (hasattr(value, "dtype") and hasattr(value, "shape")):
+        return
+    check_numeric(value, name)
+    if value.shape[:1] == (0,):
+        raise ValueError(
+            f"`{name}` must hold at least one example; received shape {tuple(value.shape)}."
+        )
+
+
+def check_numeric(value: Any, name: str) -> None:
+    """Raises a TypeError unless an array is of real numbers, integers or booleans."""
+    dtype = tf.as_dtype(value.dtype)
+    if not (dtype.is_floating or dtype.is_integer or dtype.is_bool):
+        raise TypeError(
+            f"`{name}` must be numeric; received dtype {dtype.name}. Convert it to float32."
+        )
 
 
 def check_event(shape: tuple, name: str, event_shape: tuple, hint: str = "") -> None:

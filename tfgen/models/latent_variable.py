@@ -17,6 +17,7 @@ from tfgen.losses import ELBO, LogWeights, log_weights
 from tfgen.losses.estimators import is_pathwise
 from tfgen.models import checks, structure
 from tfgen.models.blocks import in_row_blocks
+from tfgen.models.config_sizes import check_sizes
 from tfgen.models.generative import GenerativeModel
 from tfgen.models.given import (
     check_posterior,
@@ -147,6 +148,7 @@ class LatentVariableModel(GenerativeModel):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """The model that `get_config` described."""
+        check_sizes(config)
         prior = config["prior"]
         prior = None if prior is None else deserialize_prior(prior)
         return super().from_config({**config, "prior": prior}, custom_objects)
@@ -254,6 +256,10 @@ class LatentVariableModel(GenerativeModel):
         Raises:
             ValueError: if a condition is missing, unknown, or of another batch size.
         """
+        if z is None or isinstance(z, str):
+            raise TypeError(
+                f"`z` must be a tensor, or a dict of latents by name; received {z!r}."
+            )
         z = keras.tree.map_structure(
             lambda value: tf.cast(tf.convert_to_tensor(value), self.variable_dtype), z
         )
@@ -643,6 +649,7 @@ class LatentVariableModel(GenerativeModel):
     def _checked(self, x: Any) -> dict[str, Any]:
         """What is given, as tensors by name, of the names and shapes of the model."""
         given = of_x(read_dataset(x)[0])
+        checks.check_inputs(given)
         self._build_for(given)
         given = self._to_given(given)
         checks.check_given(given, self.structure)
@@ -659,6 +666,7 @@ class LatentVariableModel(GenerativeModel):
         is_dataset = isinstance(x, tf.data.Dataset)
         x, y = read_dataset(x, y)
         given = of_x(x)
+        checks.check_inputs(given)
         same = y is None
         y = tf.convert_to_tensor(checks.observed(given) if same else y)
         if posterior is None:
@@ -668,6 +676,11 @@ class LatentVariableModel(GenerativeModel):
             given = given_conditions(_conditions(given), self.structure, y.shape[0])
         name = "x" if same else "y"
         self._check_observed_shape(tuple(y.shape), name, same, is_dataset)
+        if tf.executing_eagerly():
+            if not same and "x" in given and not isinstance(given["x"], list):
+                checks.check_same_rows({"y": y}, num_rows(given), "y", "rows of x")
+            checks.check_array(y, name)
+            self.structure.check_support(y.numpy(), name)
         return given, y
 
     def _check_observed_shape(

@@ -394,6 +394,11 @@ class MeanFieldVAE(VAE):
                 f"parameters of shape {needed}; received {type(posterior.layer).__name__} "
                 f"with {tuple(raw.shape)}."
             )
+        if len(np.unique(index)) < len(index):
+            raise ValueError(
+                "`index` must name each row once; received a row twice in "
+                f"{np.asarray(index).tolist()}. Leave out the second."
+            )
         self.table.start_at(tf.convert_to_tensor(index), raw)
 
     def predict(self, index: Any, *args: Any, **kwargs: Any) -> Any:

@@ -270,6 +270,10 @@ class VAE(LatentVariableModel):
             x_spec, y_spec, _ = keras.utils.unpack_x_y_sample_weight(x.element_spec)
             given = of_x(x_spec)
             self._build_for(given)
+            expected = self.structure.given.get("x")
+            is_one = isinstance(expected, tf.TensorSpec) and list(given) == ["x"]
+            rank = expected.shape.rank if is_one else None
+            checks.check_batches(x, rank, f"{prefix}x")
             y_spec = given.get("x") if y_spec is None else y_spec
             if isinstance(y_spec, tf.TensorSpec) and y_spec.shape.rank is not None:
                 same = y_spec is given.get("x")

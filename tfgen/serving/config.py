@@ -4,6 +4,8 @@ import itertools
 import os
 from collections.abc import Sequence
 
+from tfgen.files import written_whole
+
 __all__ = ["check_batch_sizes", "write_batching", "write_config"]
 
 _BATCHING = """\
@@ -91,10 +93,13 @@ def write_config(directory: str | os.PathLike, base_path: str = "/models") -> li
     models = "".join(
         _MODEL.format(name=name, base_path=base_path.rstrip("/")) for name in names
     )
-    with open(os.path.join(directory, "models.config"), "w") as file:
-        file.write(f"model_config_list {{\n{models}}}\n")
-    with open(os.path.join(directory, "monitoring.config"), "w") as file:
-        file.write(_MONITORING)
+    texts = {
+        "models.config": f"model_config_list {{\n{models}}}\n",
+        "monitoring.config": _MONITORING,
+    }
+    for name, text in texts.items():
+        with written_whole(os.path.join(directory, name)) as partial:
+            partial.write_text(text)
     return names
 
 

@@ -46,6 +46,11 @@ class Signature:
                 "`function` must be callable with the inputs as keyword arguments; "
                 f"received {self.function!r}."
             )
+        if not isinstance(self.inputs, Mapping):
+            raise TypeError(
+                "`inputs` must be a dict from an input's name to its `tf.TensorSpec`; "
+                f"received {self.inputs!r}."
+            )
         if not self.inputs:
             raise ValueError(
                 "`inputs` must name at least one input, since the batch is the first "

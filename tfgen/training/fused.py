@@ -22,7 +22,12 @@ from tfgen.training import functions, plan
 from tfgen.training.backup import BackupAndRestore
 from tfgen.training.call import EvaluateCall, FitCall, PredictCall
 from tfgen.training.callback_list import ExactStepCallbackList, FirstEpoch, find_backup
-from tfgen.training.policy import check_steps_per_execution, steps_for, xla_pays
+from tfgen.training.policy import (
+    check_steps_per_execution,
+    check_switch,
+    steps_for,
+    xla_pays,
+)
 from tfgen.training.replicas import replicated
 from tfgen.training.residence import Residence
 from tfgen.training.undocumented import is_validation_of_fit
@@ -68,6 +73,8 @@ class FusedModel(keras.Model):
             ValueError: if `steps_per_execution` is below 1.
             TypeError: if it is neither an integer nor `"auto"`.
         """
+        check_switch(jit_compile, "jit_compile", "auto")
+        check_switch(kwargs.get("run_eagerly"), "run_eagerly")
         self._given_steps = check_steps_per_execution(steps_per_execution)
         self._given_jit = jit_compile
         if jit_compile == "auto":

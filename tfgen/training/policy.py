@@ -4,9 +4,10 @@ import numbers
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-__all__ = ["check_steps_per_execution", "steps_for", "xla_pays"]
+__all__ = ["check_steps_per_execution", "check_switch", "steps_for", "xla_pays"]
 
 _MAX_STEPS = 100
 _CONVOLUTIONS = (
@@ -36,6 +37,17 @@ def check_steps_per_execution(value: Any) -> int | str:
             "for a program a step."
         )
     return int(value)
+
+
+def check_switch(value: Any, name: str, *others: str) -> None:
+    """Raises a TypeError unless `value` is True, False, `None` or one of `others`."""
+    if value is None or isinstance(value, bool | np.bool_):
+        return
+    if not (isinstance(value, str) and value in others):
+        choices = ["True", "False", *map(repr, others)]
+        raise TypeError(
+            f"`{name}` must be one of {', '.join(choices)}; received {value!r}."
+        )
 
 
 def _leaves(layer: keras.layers.Layer) -> list[keras.layers.Layer]:

@@ -207,7 +207,13 @@ def check_data(
             condition is missing, unknown, or of another shape or number of rows.
     """
     if isinstance(x, tf.data.Dataset):
+        rank = None if conditions else 1 + len(sample_shape)
+        checks.check_batches(x, rank, name)
         check_batch(x.element_spec, sample_shape, conditions, name)
+    elif x is None:
+        raise TypeError(
+            f"`{name}` must be an array, a dict of arrays or a dataset; received None."
+        )
     elif isinstance(x, dict) or (hasattr(x, "shape") and hasattr(x, "dtype")):
         x, _ = check_batch(x, sample_shape, conditions, name)
         checks.check_array(x, name)
