@@ -129,12 +129,12 @@ def check_batches(data: Any, rank: int | None, name: str) -> None:
             "Check what it was made of."
         )
     spec = tf.nest.flatten(data.element_spec)[0]
-    if rank is not None and getattr(spec, "shape", None) is not None:
-        if spec.shape.rank == rank - 1:
-            raise ValueError(
-                f"`{name}` must be a dataset of batches; received one of elements of shape "
-                f"{tuple(spec.shape)}. Call `dataset.batch(100)`."
-            )
+    shape = getattr(spec, "shape", tf.TensorShape(None))
+    if rank is not None and shape.rank == rank - 1:
+        raise ValueError(
+            f"`{name}` must be a dataset of batches; received one of elements of shape "
+            f"{tuple(shape)}. Call `dataset.batch(100)`."
+        )
 
 
 def check_inputs(given: Mapping[str, Any]) -> None:

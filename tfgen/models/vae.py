@@ -260,6 +260,7 @@ class VAE(LatentVariableModel):
     def prepare_predict(self, call: PredictCall) -> None:
         """Checks what is given, where it is arrays."""
         given = of_x(call.x)
+        checks.check_inputs(given)
         if all(map(_is_array, keras.tree.flatten(given))):
             self._build_for(given)
             checks.check_given(given, self.structure)
@@ -281,6 +282,7 @@ class VAE(LatentVariableModel):
                 self._check_observed_shape(tuple(y_spec.shape), name, same, is_dataset=True)
             return y
         given = of_x(x)
+        checks.check_inputs(given)
         if not all(map(_is_array, keras.tree.flatten(given))):
             return y
         self._build_for(given)
