@@ -206,14 +206,3 @@ def test_a_dict_of_inputs_brings_no_warning(recwarn):
     model.encode(given)
     model.log_prob(given, 2, seed=0)
     assert [str(w.message) for w in recwarn] == []
-
-
-def test_other_numbers_of_samples_and_rows_do_not_flood_with_warnings_of_retracing():
-    """TensorFlow warns where one function is traced more than four times."""
-    model = MODEL.vae(0.3)
-    by_samples = [model.log_prob(X, k, seed=0) for k in (1, 2, 3, 4, 5, 6)]
-    by_rows = [model.log_prob(X[:n], 2, seed=0) for n in (1, 2, 3, 4, 5, 6)]
-    traces = [f.experimental_get_tracing_count() for f in model._programs.values()]
-    assert max(traces) <= 2
-    for rows, values in enumerate(by_rows, start=1):
-        np.testing.assert_allclose(values, by_samples[1][:rows], rtol=1e-5)

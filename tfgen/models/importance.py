@@ -68,7 +68,7 @@ def _largest(log_weights: tf.Tensor, keep: int) -> tf.Tensor:
 
 
 def importance_sums(
-    program: Callable[[bool, int], Callable[..., WeightSums]],
+    program: Callable[[bool], Callable[..., WeightSums]],
     tensors: Any,
     count: int | None,
     num_samples: int,
@@ -80,9 +80,9 @@ def importance_sums(
     """The sums of K weights of each example, over blocks of rows and samples.
 
     Args:
-        program: `program(xla, k)` is the function that weighs one block, compiled by XLA or
-            not: `function(tensors, first_sample)` gives a `WeightSums` of the block's rows
-            and k samples.
+        program: returns the function that weighs one block, compiled by XLA or not:
+            `function(tensors, first_sample, num_samples=k)` gives a `WeightSums` of the
+            block's rows and k samples.
         tensors: what it takes, each `[B, ...]`.
         count: B; `None` where it is unknown, inside a `tf.function`: then all rows are one
             block.
@@ -104,12 +104,12 @@ def importance_sums(
         size = min(samples, num_samples - first)
         arguments = (part, tf.constant(first))
         try:
-            return program(state["xla"], size)(*arguments)
+            return program(state["xla"])(*arguments, num_samples=size)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
             if not state["xla"]:
                 raise
             state["xla"] = False  # something in the model has no XLA kernel
-            return program(False, size)(*arguments)
+            return program(False)(*arguments, num_samples=size)
 
     def sums(part: Any) -> WeightSums:
         parts = [weigh(part, first) for first in range(0, num_samples, samples)]

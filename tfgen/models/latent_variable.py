@@ -459,15 +459,15 @@ class LatentVariableModel(GenerativeModel):
         keys = self._keys(seed, count)
         factory, tensors = _taken_apart(posterior)
 
-        def make(size: int) -> Callable:
-            def weigh(block: Any, first_sample: tf.Tensor) -> WeightSums:
+        def make() -> Callable:
+            def weigh(block: Any, first_sample: tf.Tensor, num_samples: int) -> WeightSums:
                 given, y, tensors, keys = block
                 q = factory(tensors) if factory else self._posterior(given)
                 terms = self._weigh(
                     q,
                     y,
                     given,
-                    num_samples=size,
+                    num_samples=num_samples,
                     key=keys,
                     first_sample=first_sample,
                 )
@@ -475,13 +475,9 @@ class LatentVariableModel(GenerativeModel):
 
             return weigh
 
-        # A program for each number of samples: one that is traced anew for each warns.
         return importance_sums(
-            lambda xla, size: self.program(
-                ("importance_sums", factory, keep, size),
-                lambda: make(size),
-                jit_compile=xla or None,
-                reduce_retracing=True,
+            lambda xla: self.program(
+                ("importance_sums", factory, keep), make, jit_compile=xla or None
             ),
             (given, y, tensors, keys),
             count if isinstance(count, int) else None,
