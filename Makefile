@@ -11,18 +11,19 @@ WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow kills lint format typecheck ci clean
+.PHONY: help demo test test-slow test-long kills lint format typecheck ci clean
 .NOTPARALLEL:
 
 help:
 	@echo "make demo       train an IWAE on digits, export it and sample it (out/demo)"
 	@echo "make test       quick tests, doctests and the README's code"
 	@echo "make test-slow  the tests marked slow"
+	@echo "make test-long  the tests marked long, which CI leaves out"
 	@echo "make kills      kill and resume training 50 times, about 15 minutes"
 	@echo "make lint       ruff: lint and format, changing nothing"
 	@echo "make format     ruff: mend what it can"
 	@echo "make typecheck  mypy over tfgen"
-	@echo "make ci         lint, typecheck, test"
+	@echo "make ci         lint, typecheck, test, test-slow"
 	@echo "make clean      remove .venv, caches and built files"
 
 # A stamp is touched last, so an interrupted installation starts again.
@@ -36,11 +37,24 @@ $(VENV)/examples.stamp $(VENV)/test.stamp: $(VENV)/%.stamp: setup.py
 demo: $(VENV)/examples.stamp
 	$(RUN) examples/train_vae.py --output_dir=out/demo --export_dir=out/demo/digits
 
+# Programs that XLA compiled stay in a process's memory: two runs need half as much.
+MODELS := tests/models tests/training
+PYTEST := $(RUN) -m pytest -n $(WORKERS)
+define pytest_in_two_runs
+	@status=0; \
+	$(PYTEST) -m "$(1)" $(MODELS) || status=1; \
+	$(PYTEST) -m "$(1)" $(MODELS:%=--ignore=%) || status=1; \
+	exit $$status
+endef
+
 test: $(VENV)/test.stamp
-	$(RUN) -m pytest -n $(WORKERS) -m "not slow"
+	$(call pytest_in_two_runs,not slow)
 
 test-slow: $(VENV)/test.stamp
-	$(RUN) -m pytest -n $(WORKERS) -m slow
+	$(call pytest_in_two_runs,slow and not long)
+
+test-long: $(VENV)/test.stamp
+	$(RUN) -m pytest -m long
 
 kills: $(VENV)/test.stamp
 	$(RUN) -m tests.training.kills 50
@@ -56,7 +70,7 @@ format: $(VENV)/test.stamp
 typecheck: $(VENV)/test.stamp
 	$(RUN) -m mypy
 
-ci: lint typecheck test
+ci: lint typecheck test test-slow
 
 clean:
 	rm -rf $(VENV) build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache

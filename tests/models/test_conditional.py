@@ -155,6 +155,7 @@ def test_fused_fit_is_the_plain_fit():
         np.testing.assert_allclose(fused, value, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_fit_reaches_the_maximum_likelihood_solution():
     data = MODEL.sample(1000, seed=2)
     keras.utils.set_random_seed(0)
@@ -191,7 +192,10 @@ def embedded(network, vector):
     return make
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    ["integers", *(pytest.param(k, marks=pytest.mark.slow) for k in list(KINDS)[1:])],
+)
 def test_labels_are_integers_or_one_hot_or_images(kind):
     label, c = KINDS[kind]
     vector = {
@@ -210,7 +214,7 @@ def test_labels_are_integers_or_one_hot_or_images(kind):
         truth.sample(condition={"c": ONE_HOT}, seed=1),
         atol=1e-5,
     )
-    vae.compile("adam", "elbo", jit_compile=False)
+    vae.compile("adam", "elbo", run_eagerly=True)
     assert np.isfinite(vae.fit(data, verbose=0).history["loss"]).all()
 
 
@@ -236,6 +240,7 @@ print(json.dumps([train(tf.distribute.get_strategy()), train(two)]))
 """
 
 
+@pytest.mark.slow
 def test_two_replicas_train_as_one(run_python):
     import json
 
