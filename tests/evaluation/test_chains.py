@@ -148,7 +148,7 @@ def forward_and_backward():
             yield pytest.param(model, backwards, marks=marks, id=name)
 
 
-@pytest.mark.parametrize(("model", "backwards"), forward_and_backward())
+@pytest.mark.parametrize(("model", "backwards"), list(forward_and_backward()))
 def test_weights_are_unbiased_for_the_exact_px(model, backwards):
     # Few steps, so that a bias of the moves is not annealed away.
     w = relative_weights(model(), backwards, num_steps=60 if backwards else 10)

@@ -374,7 +374,7 @@ def policies_and_penalties():
             yield pytest.param(policy, dtype, penalty, marks=marks)
 
 
-@pytest.mark.parametrize(("policy", "dtype", "penalty"), policies_and_penalties())
+@pytest.mark.parametrize(("policy", "dtype", "penalty"), list(policies_and_penalties()))
 def test_every_precision_trains_draws_and_exports(
     under_policy, tmp_path, policy, dtype, penalty
 ):
