@@ -97,6 +97,7 @@ def test_fused_runs_with_counters_and_metrics_go_on_exactly(name, tmp_path):
     check(RUNS[name], tmp_path, [6])
 
 
+@pytest.mark.slow
 def test_a_gan_with_an_average_goes_on_from_within_an_evaluation(tmp_path):
     check(RUNS["gan"], tmp_path, [2], in_evaluation=True)
 
