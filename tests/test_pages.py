@@ -16,10 +16,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
         ("latents", 3),
         ("discrete", 4),
         ("extending", 6),
+        ("pictures", 5),
+        ("saved_models", 1),
     ],
 )
-def test_python_blocks_of_a_page_run_in_order(name, count, run_python):
+def test_python_blocks_of_a_page_run_in_order(name, count, run_python, tmp_path):
     page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
     assert len(blocks) == count
+    (tmp_path / "saved_models").symlink_to(ROOT / "saved_models")  # read from the root
     run_python("\n".join(blocks))
