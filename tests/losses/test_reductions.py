@@ -7,7 +7,7 @@ import tensorflow as tf
 import tfgen
 
 
-# log((1 + e^(200 (1 - alpha))) / 2) / (1 - alpha), where the power decides which one is all.
+# log((1 + e^(200 (1 - alpha))) / 2) / (1 - alpha), of which one term is all.
 @pytest.mark.parametrize(
     ("alpha", "expected"), [(3.0, np.log(2) / 2), (0.5, 200 - 2 * np.log(2))]
 )
