@@ -275,7 +275,7 @@ def test_a_model_as_the_other_side_is_one_distribution_for_the_whole_batch():
             tfl.MultivariateNormalDiag(D),
         ]
     )
-    scale = np.log(2.0)
+    scale = np.log(np.float32(2.0))
     q = tfd.MultivariateNormalDiag([[1.0, 0.0], [2.0, 0.0], [3.0, 0.0]], [scale, scale])
     # KL(N(m, s^2) || N(0, s^2)) = m^2 / (2 s^2), summed over a batch of three.
     expected = (1 + 4 + 9) / (2 * scale**2)

@@ -4,6 +4,7 @@ from tfgen.callbacks.capacity_warmup import CapacityWarmup
 from tfgen.callbacks.cyclical_kl import CyclicalKL
 from tfgen.callbacks.kl_warmup import KLWarmup
 from tfgen.callbacks.latent_units import LatentUnits
+from tfgen.callbacks.sample_grid import SampleGrid
 from tfgen.callbacks.temperature_annealing import TemperatureAnnealing
 from tfgen.training.backup import BackupAndRestore
 
@@ -13,5 +14,6 @@ __all__ = [
     "CyclicalKL",
     "KLWarmup",
     "LatentUnits",
+    "SampleGrid",
     "TemperatureAnnealing",
 ]
