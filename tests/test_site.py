@@ -21,7 +21,7 @@ def test_notebooks_are_stored_without_outputs():
             assert not cell.get("outputs"), f"clear the outputs of {path.name}"
 
 
-DOCSTRING = """A sum, of `term`s, p(x|z) * 2 and loc_ too:
+DOCSTRING = """A sum, of `term`s, log |S| * 2 and loc_ too:
 
     z = mu + S eps,
 
@@ -42,7 +42,7 @@ def test_docstrings_become_restructuredtext_that_says_the_same():
     source = "\n".join(convert(DOCSTRING.splitlines()))
     tree = publish_doctree(source, settings_overrides={"halt_level": 2})  # at a warning
     text, equation, rest, table, reference = tree.children
-    assert text.astext() == "A sum, of terms, p(x|z) * 2 and loc_ too:"
+    assert text.astext() == "A sum, of terms, log |S| * 2 and loc_ too:"
     assert (equation.tagname, equation.astext()) == ("literal_block", "z = mu + S eps,")
     assert rest.astext() == "and more."
     cells = [entry.astext() for entry in table.findall(lambda n: n.tagname == "entry")]
