@@ -22,11 +22,22 @@ SERVING = ["tensorflow-serving-api>=2.19,<2.22"]
 PLOTS = ["matplotlib>=3.9,<4"]
 EXAMPLES = ["scikit-learn>=1.5,<2", "scipy>=1.17,<2", *PLOTS]
 BENCHMARKS = EXAMPLES  # torch and jax are timed too, where installed
+DOCS = [
+    "django-static-mathjax>=3.2.2.1,<4",  # MathJax's files alone: it needs no Django
+    "furo>=2025.12.19",
+    "ipykernel>=7.4,<8",
+    "myst-nb>=1.4,<2",
+    "sphinx>=9.0.4,<9.1",
+    "sphinx-copybutton>=0.5.2,<1",
+    *EXAMPLES,
+]
 TEST = [
     "build>=1.6",
+    "hypothesis>=6.170,<7",
     "jax>=0.10,<0.11",  # runs the programs that benchmarks/gpu.py writes
     "mypy>=2.4,<3",
     "pytest>=9.2,<10",
+    "pytest-cov>=7.1,<8",
     "pytest-xdist>=3.8,<4",
     "ruff>=0.17.5,<0.18",
     "setuptools>=65",
@@ -34,6 +45,7 @@ TEST = [
     "wheel>=0.48",
     *SERVING,
     *BENCHMARKS,
+    *DOCS,
 ]
 
 setup(
@@ -76,6 +88,7 @@ setup(
         "plots": PLOTS,
         "examples": EXAMPLES,
         "benchmarks": BENCHMARKS,
+        "docs": DOCS,
         "test": TEST,
     },
     zip_safe=False,
