@@ -277,7 +277,8 @@ class FusedModel(keras.Model):
         if self._given_steps is not None and not self.run_eagerly:
             program = self._program_of_fit
             text = describe(self._compiling, None if program is None else program.decision)
-            kwargs.get("print_fn", print)(f" Training steps: {text}")
+            show = kwargs.get("print_fn") or print
+            show(f" Training steps: {text}")
 
     def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
         """Writes the model to a `.keras` file; arguments as `keras.Model.save`'s.
