@@ -49,7 +49,8 @@ def test_beta_rises_in_a_line_and_stays(options):
 def test_warmup_goes_on_where_fit_does():
     vae = MODEL.vae()
     vae.compile(keras.optimizers.SGD(0.0), ELBO(), run_eagerly=True)
-    vae.fit(X, initial_epoch=3, epochs=4, verbose=0, callbacks=[KLWarmup(8)])
+    with pytest.warns(UserWarning, match=r"`num_epochs`.*received 8 with 4 epochs"):
+        vae.fit(X, initial_epoch=3, epochs=4, verbose=0, callbacks=[KLWarmup(8)])
     assert float(vae.bound.beta.numpy()) == pytest.approx(0.5)
 
 

@@ -12,7 +12,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
     ("name", "count"),
     [
         ("layers", 8),
-        ("inference", 6),
+        ("bounds", 5),
+        ("inference", 5),
         ("latents", 3),
         ("discrete", 4),
         ("extending", 6),

@@ -1,6 +1,8 @@
 """Raises the weight of the KL over the first epochs."""
 
-from tfgen.callbacks.schedule import KLSchedule
+from typing import Any
+
+from tfgen.callbacks.schedule import KLSchedule, warn_unless_ends
 from tfgen.models import checks
 
 __all__ = ["KLWarmup"]
@@ -25,6 +27,9 @@ class KLWarmup(KLSchedule):
         TypeError: if an argument is no number, or (in `fit`) if the model was not compiled
             with an `ELBO`.
         ValueError: if one is out of range.
+
+    Warns:
+        UserWarning: in `fit`, if `num_epochs` is more than its epochs.
 
     >>> import keras
     >>> import numpy as np
@@ -53,6 +58,11 @@ class KLWarmup(KLSchedule):
         self.num_epochs = checks.positive_number(num_epochs, "num_epochs")
         self.start = checks.positive_number(start, "start", or_zero=True)
         self.end = checks.positive_number(end, "end", or_zero=True)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Checks that the model's loss has a beta; warns if the warm-up does not end."""
+        super().on_train_begin(logs)
+        warn_unless_ends(self.num_epochs, self.params)
 
     def beta_at(self, epochs: float) -> float:
         """Beta after so many epochs."""

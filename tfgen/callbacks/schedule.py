@@ -1,12 +1,13 @@
 """What a schedule is: a number of the loss as a function of the epochs so far."""
 
+import warnings
 from typing import Any
 
 import keras
 
 from tfgen.losses import ELBO
 
-__all__ = ["KLSchedule", "Schedule", "check_ends"]
+__all__ = ["KLSchedule", "Schedule", "check_ends", "warn_unless_ends"]
 
 
 class Schedule(keras.callbacks.Callback):
@@ -58,10 +59,28 @@ class KLSchedule(Schedule):
 
 def check_ends(num_epochs: float, params: dict[str, Any]) -> None:
     """Raises a ValueError if a schedule ends after the training does."""
-    epochs = params.get("epochs")
-    if epochs is not None and num_epochs > epochs:
-        raise ValueError(
-            "`num_epochs` of a schedule must be at most the `epochs` of `fit`, or it does "
-            f"not end; received {num_epochs:g} with {epochs} epochs. Train for longer, or "
-            "make the schedule shorter."
+    text = _unfinished(num_epochs, params)
+    if text is not None:
+        raise ValueError(f"{text} Train for longer, or make the schedule shorter.")
+
+
+def warn_unless_ends(num_epochs: float, params: dict[str, Any]) -> None:
+    """Warns if a schedule ends after this call of `fit`; another call may end it."""
+    text = _unfinished(num_epochs, params)
+    if text is not None:
+        warnings.warn(
+            f"{text} Go on by `fit(initial_epoch={params['epochs']}, epochs=...)`, train "
+            "for longer, or make the schedule shorter.",
+            UserWarning,
+            stacklevel=3,
         )
+
+
+def _unfinished(num_epochs: float, params: dict[str, Any]) -> str | None:
+    epochs = params.get("epochs")
+    if epochs is None or num_epochs <= epochs:
+        return None
+    return (
+        "`num_epochs` of a schedule must be at most the `epochs` of `fit`, or it does not "
+        f"end; received {num_epochs:g} with {epochs} epochs."
+    )

@@ -37,7 +37,8 @@ class DAIS(Bound):
     and the bound is log mean w over K chains. E w = p(x) for any step size, as no step is
     accepted or refused; so its mean is a **lower** bound on log p(x), tighter than L_K
     where the steps are small enough. Encoder, decoder and prior are trained through the
-    whole chain: one step costs about three times a sample of the `ELBO`.
+    whole chain: a step takes the gradient of log p(x, z) in z, and the training the
+    gradient of that.
 
     Logged as `dais`; `reconstruction` is log p(x|z_T).
 
