@@ -90,10 +90,8 @@ class DAIS(Bound):
     def check(self, posterior: tfd.Distribution, prior: tfd.Distribution) -> None:
         """Raises a ValueError if q's draws can't be moved along a gradient."""
         super().check(posterior, prior)
-        relaxed = is_relaxed(posterior)
-        if isinstance(posterior, FactoredDistribution):
-            relaxed = any(posterior.is_relaxed.values())
-        if relaxed:
+        several = isinstance(posterior, FactoredDistribution)
+        if any(posterior.is_relaxed.values()) if several else is_relaxed(posterior):
             raise ValueError(
                 f"`loss` {self!r} moves z along a gradient, which leads out of the simplex "
                 f"that relaxed latents lie in; received a posterior {posterior.name!r}. "
@@ -131,7 +129,7 @@ class DAIS(Bound):
         evaluate = point_function(densities)
         point = evaluate(to_vector(first.z))
         dtype, size = point.z.dtype, point.z.shape[-1]
-        step_size = self.step_size * _spread(posterior, key)
+        step_size = self.step_size * _spread(posterior, key, size)
 
         def noise(i: Any) -> tf.Tensor:
             keys = random.stream(key, random.Stream.CHAIN, i)
@@ -163,12 +161,11 @@ class DAIS(Bound):
         }
 
 
-def _spread(posterior: tfd.Distribution, key: tf.Tensor) -> tf.Tensor:
-    """q's standard deviation in each dimension, `[B, D]`; of draws of its own otherwise."""
+def _spread(posterior: tfd.Distribution, key: tf.Tensor, size: int) -> tf.Tensor:
+    """q's standard deviation in each dimension, `[B, D]`; of draws where it has none."""
     if not isinstance(posterior, FactoredDistribution):
         try:
-            spread = posterior.stddev()
-            return tf.reshape(spread, [tf.shape(spread)[0], -1])
+            return tf.reshape(posterior.stddev(), [-1, size])
         except NotImplementedError:
             pass
     draws = sample(posterior, random.stream(key, random.Stream.TUNE), _PILOT_DRAWS)
