@@ -30,7 +30,9 @@ import tfgen
 from benchmarks import static_mnist
 from tfgen.losses import (
     CIWAE,
+    DAIS,
     ELBO,
+    HIS,
     IWLB,
     MIWAE,
     MMD,
@@ -60,6 +62,7 @@ OBJECTIVES: dict[str, Callable[[], Objective]] = {
     "elbo": lambda: Objective(ELBO()),
     "iwlb": lambda: Objective(IWLB(5, "dreg")),
     "iwlb_backward": lambda: Objective(IWLB(50, "dreg", backward_samples=1)),
+    "dais": lambda: Objective(DAIS(4)),
     "renyi": lambda: Objective(Renyi(0.5, 16, "dreg")),
     "miwae": lambda: Objective(MIWAE(4, 4, "dreg")),
     "ciwae": lambda: Objective(CIWAE(16, 0.5, "dreg")),
@@ -67,6 +70,7 @@ OBJECTIVES: dict[str, Callable[[], Objective]] = {
     "tvo": lambda: Objective(TVO(16)),
     "total_correlation": lambda: Objective(ELBO(), (TotalCorrelation(1.0, 50_000),)),
     "free_bits": lambda: Objective(ELBO(), (FreeBits(0.1),)),
+    "his": lambda: Objective(HIS(3)),
     "elbo_stl": lambda: Objective(ELBO(estimator="stl")),
     "mmd": lambda: Objective(ELBO(), (MMD(100.0),)),
     "iwlb_all": lambda: Objective(IWLB(50, "dreg")),
