@@ -66,7 +66,7 @@ def test_real_nvp_moves_every_dimension_and_each_half_by_the_other():
 
 
 def planar(u, w, b):
-    return Planar(*(tf.constant(value, tf.float64) for value in (u, w, b)))
+    return Planar(*(tf.convert_to_tensor(value, tf.float64) for value in (u, w, b)))
 
 
 def test_planar_flow_is_a_bijection_for_any_u():
@@ -87,8 +87,12 @@ def test_derivatives_of_the_planar_inverse_are_those_of_the_inverse_function():
     # First and second, in y and in the parameters: by finite differences.
     values = np.array([0.4, -0.9, 0.7, 0.5, 0.2, 0.8, -0.3])  # u, w, b, y
 
+    @tf.function(autograph=False)
     def inverse(v):
         return planar(v[:2], v[2:4], v[4]).inverse(v[None, 5:])[0, 0]
+
+    def at(values):
+        return inverse(tf.constant(values))
 
     v = tf.Variable(values)
     with tf.GradientTape() as outer:
@@ -98,16 +102,16 @@ def test_derivatives_of_the_planar_inverse_are_those_of_the_inverse_function():
         gradient = inner.gradient(value, v)
     hessian = outer.jacobian(gradient, v).numpy()
     h, eye = 1e-4, np.eye(7)
-    numeric = [(inverse(values + h * e) - inverse(values - h * e)) / (2 * h) for e in eye]
+    numeric = [(at(values + h * e) - at(values - h * e)) / (2 * h) for e in eye]
     np.testing.assert_allclose(gradient, numeric, atol=1e-7)
     for i in range(7):
         for j in range(i + 1):
             a, b = h * eye[i], h * eye[j]
             second = (
-                inverse(values + a + b)
-                - inverse(values + a - b)
-                - inverse(values - a + b)
-                + inverse(values - a - b)
+                at(values + a + b)
+                - at(values + a - b)
+                - at(values - a + b)
+                + at(values - a - b)
             ) / (4 * h * h)
             assert hessian[i, j] == pytest.approx(float(second), abs=2e-6)
 
@@ -158,23 +162,20 @@ def test_prior_of_flows_learns_what_no_gaussian_is(layer):
 
 
 @pytest.mark.parametrize("name", ["PlanarFlow", "RealNVP"])
-@pytest.mark.parametrize("batch", [1, 5])
-def test_vae_of_the_flow_trains_and_comes_back_from_a_file(name, batch, tmp_path):
+def test_vae_of_the_flow_trains_and_comes_back_from_a_file(name, tmp_path):
     layer = getattr(tfl, name)
     x = (np.random.default_rng(0).random([10, 6]) < 0.4).astype("float32")
-    encoder = [keras.Input([6]), keras.layers.Dense(layer.params_size(2)), layer(2)]
+    posterior = layer(2, num_flows=2)
+    encoder = [keras.Input([6]), keras.layers.Dense(posterior._params_size()), posterior]
     likelihood = tfl.IndependentBernoulli([6])
     decoder = [keras.Input([2]), keras.layers.Dense(6), likelihood]
     kwargs = {"context_size": 0} if name == "RealNVP" else {}
-    vae = tfgen.models.IWAE(
-        keras.Sequential(encoder),
-        keras.Sequential(decoder),
-        tfl.LearnedPrior(layer(2, **kwargs)),
-    )
-    loss = tfgen.losses.IWLB(3, "dreg") if batch > 1 else tfgen.losses.ELBO()
-    vae.compile(keras.optimizers.Adam(0.02), loss, run_eagerly=True)
+    prior = tfl.LearnedPrior(layer(2, num_flows=2, **kwargs))
+    vae = tfgen.models.IWAE(keras.Sequential(encoder), keras.Sequential(decoder), prior)
+    loss = tfgen.losses.IWLB(2, "dreg")  # asks for the density of a given z
+    vae.compile(keras.optimizers.Adam(0.02), loss, jit_compile=False)
     before = [w.numpy() for w in vae.trainable_weights]
-    vae.fit(x[: 2 * batch], batch_size=batch, epochs=2, verbose=0)
+    vae.fit(x[:5], batch_size=4, epochs=2, verbose=0)  # the last batch has one row
     for old, new in zip(before, vae.trainable_weights, strict=True):
         assert np.any(old != new.numpy()), new.path
     vae.save(tmp_path / "vae.keras")

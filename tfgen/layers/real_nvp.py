@@ -60,15 +60,19 @@ class _CouplingNetwork(keras.layers.Layer):
 
     def bind(self, context: tf.Tensor | None) -> Callable:
         """The network as a function of the dimensions that are seen, `[*batch, d]`."""
-        offset = self._biases[0].value
+        kernels, biases = (
+            [tf.convert_to_tensor(weight) for weight in weights]
+            for weights in (self._kernels, self._biases)
+        )
         if context is not None:
-            offset += tf.tensordot(context, self._context.value, axes=1)
+            of_context = tf.tensordot(context, tf.convert_to_tensor(self._context), axes=1)
+            biases[0] += of_context
 
         def network(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            hidden = tf.tensordot(z, self._kernels[0].value, axes=1) + offset
-            for kernel, bias in zip(self._kernels[1:], self._biases[1:], strict=True):
-                hidden = self._activation(hidden)
-                hidden = tf.tensordot(hidden, kernel.value, axes=1) + bias.value
+            hidden = z
+            for number, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
+                hidden = self._activation(hidden) if number else hidden
+                hidden = tf.tensordot(hidden, kernel, axes=1) + bias
             shift, raw = tf.split(hidden, 2, axis=-1)
             return shift, bounded_log_scale(raw)
 
