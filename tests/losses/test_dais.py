@@ -137,12 +137,10 @@ def test_on_a_linear_gaussian_model_dais_lies_between_iwlb_and_log_px():
         assert abs(ratio.mean() - 1) < 4 * ratio.std() / np.sqrt(len(x))
 
 
-def small_vae(layer, **kwargs):
-    encoder = [
-        keras.Input([6]),
-        keras.layers.Dense(layer.params_size(2)),
-        layer(2, **kwargs),
-    ]
+def small_vae(layer):
+    posterior = layer(2, num_flows=1) if layer is tfgen.layers.PlanarFlow else layer(2)
+    size = posterior._params_size()
+    encoder = [keras.Input([6]), keras.layers.Dense(size), posterior]
     likelihood = tfgen.layers.IndependentBernoulli([6])
     decoder = [keras.Input([2]), keras.layers.Dense(6), likelihood]
     return tfgen.models.VAE(keras.Sequential(encoder), keras.Sequential(decoder))
@@ -151,8 +149,11 @@ def small_vae(layer, **kwargs):
 X = (np.random.default_rng(0).random([10, 6]) < 0.4).astype("float32")
 
 
-@pytest.mark.parametrize("loss", [DAIS(3, 2), HIS(2)], ids=repr)
-@pytest.mark.parametrize("layer", ["MultivariateNormalTriL", "PlanarFlow"])
+@pytest.mark.parametrize(
+    ("loss", "layer"),
+    [(DAIS(2, 2), "MultivariateNormalTriL"), (HIS(2), "PlanarFlow")],
+    ids=["dais", "his"],
+)
 def test_fit_trains_the_same_under_xla_as_eagerly(loss, layer):
     # A planar flow has no standard deviation: its spread is that of draws.
     logs = []
@@ -160,7 +161,7 @@ def test_fit_trains_the_same_under_xla_as_eagerly(loss, layer):
         keras.utils.set_random_seed(0)  # of the weights and the noise
         vae = small_vae(getattr(tfgen.layers, layer))
         vae.compile(keras.optimizers.SGD(0.5), loss, **options)
-        logs.append(vae.fit(X, batch_size=4, epochs=2, shuffle=False, verbose=0).history)
+        logs.append(vae.fit(X[:8], batch_size=4, shuffle=False, verbose=0).history)
     for name in ("loss", loss.label, "reconstruction", "kl"):
         np.testing.assert_allclose(logs[0][name], logs[1][name], rtol=2e-4)
     assert logs[0]["loss"][0] == pytest.approx(-logs[0][loss.label][0], rel=1e-5)

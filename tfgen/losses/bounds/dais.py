@@ -83,9 +83,9 @@ class DAIS(Bound):
         """log mean w, `[B]`."""
         return iwlb(log_weights, log_mass)
 
-    def temperature(self, i: tf.Tensor, dtype: Any) -> tf.Tensor:
+    def temperature(self, i: int) -> float:
         """t of step i, from 1 to `num_steps`."""
-        return tf.cast(i, dtype) / self.num_steps
+        return i / self.num_steps
 
     def check(self, posterior: tfd.Distribution, prior: tfd.Distribution) -> None:
         """Raises a ValueError if q's draws can't be moved along a gradient."""
@@ -131,24 +131,20 @@ class DAIS(Bound):
         dtype, size = point.z.dtype, point.z.shape[-1]
         step_size = self.step_size * _spread(posterior, key, size)
 
-        def noise(i: Any) -> tf.Tensor:
+        def noise(i: int) -> tf.Tensor:
             keys = random.stream(key, random.Stream.CHAIN, i)
             return random.normal(keys, [size], self.num_samples, dtype=dtype)
 
-        def step(i: tf.Tensor, point: Any, momentum: tf.Tensor, log_q: tf.Tensor) -> tuple:
+        momentum, log_q = noise(0), first.log_posterior
+        # No loop of TensorFlow's: XLA has no gradient of one with a density inside.
+        for i in range(1, self.num_steps + 1):
             log_q -= 0.5 * tf.reduce_sum(tf.square(momentum), axis=-1)
-            t = self.temperature(i, dtype)
+            t = self.temperature(i)
             momentum, point = leapfrog(evaluate, point, momentum, t, step_size, 1)
             log_q += 0.5 * tf.reduce_sum(tf.square(momentum), axis=-1)
-            fresh = math.sqrt(1.0 - self.momentum**2) * noise(i)
-            return i + 1, point, self.momentum * momentum + fresh, log_q
-
-        _, point, _, log_q = tf.while_loop(
-            lambda i, *_: i <= self.num_steps,
-            step,
-            (tf.constant(1), point, noise(0), first.log_posterior),
-            maximum_iterations=self.num_steps,
-        )
+            if i < self.num_steps:
+                fresh = math.sqrt(1.0 - self.momentum**2) * noise(i)
+                momentum = self.momentum * momentum + fresh
         return Draws(to_latents(point.z), log_q)
 
     def get_config(self) -> dict[str, Any]:
