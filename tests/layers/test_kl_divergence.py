@@ -263,3 +263,21 @@ def test_the_config_holds_the_prior(prior, kind):
 def test_bad_arguments_are_named(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_a_model_as_the_other_side_is_one_distribution_for_the_whole_batch():
+    # Called on one zero: N(0, log(2)^2), as its bias is 0.
+    prior = keras.Sequential(
+        [
+            keras.Input([]),
+            keras.layers.Reshape([1]),
+            keras.layers.Dense(2 * D),
+            tfl.MultivariateNormalDiag(D),
+        ]
+    )
+    scale = np.log(np.float32(2.0))
+    q = tfd.MultivariateNormalDiag([[1.0, 0.0], [2.0, 0.0], [3.0, 0.0]], [scale, scale])
+    # KL(N(m, s^2) || N(0, s^2)) = m^2 / (2 s^2), summed over a batch of three.
+    expected = (1 + 4 + 9) / (2 * scale**2)
+    regularizer = tfl.KLDivergenceRegularizer(prior, use_exact_kl=True)
+    assert float(regularizer(q)) == pytest.approx(expected, rel=1e-5)

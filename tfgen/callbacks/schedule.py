@@ -1,13 +1,12 @@
 """What a schedule is: a number of the loss as a function of the epochs so far."""
 
-import warnings
 from typing import Any
 
 import keras
 
 from tfgen.losses import ELBO
 
-__all__ = ["KLSchedule", "Schedule", "check_ends", "warn_unless_ends"]
+__all__ = ["KLSchedule", "Schedule", "check_ends"]
 
 
 class Schedule(keras.callbacks.Callback):
@@ -46,11 +45,21 @@ class KLSchedule(Schedule):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Checks that the model's loss has a beta."""
-        if not isinstance(self.model.bound, ELBO):
+        received = getattr(self.model, "bound", self.model)
+        if isinstance(received, ELBO):
+            return
+        name = type(self).__name__
+        if received is self.model:
             raise TypeError(
-                f"`{type(self).__name__}` changes the beta of `tfgen.losses.ELBO`; "
-                f"received a model compiled with {self.model.bound!r}. Use loss='elbo'."
+                f"`{name}` changes the beta of `tfgen.losses.ELBO`; received a "
+                f"{type(self.model).__name__}, which has no KL. Leave the callback out."
             )
+        raise TypeError(
+            f"`{name}` changes the beta of `tfgen.losses.ELBO`; received a model compiled "
+            f"with {received!r}, in which the KL is no term of its own. Train the first "
+            f"epochs by compile(optimizer, loss='elbo') with `{name}`; then compile with "
+            f"{received!r} and call `fit` again, without it: the weights stay."
+        )
 
     def set_at(self, epochs: float) -> None:
         """Sets beta."""
@@ -59,28 +68,10 @@ class KLSchedule(Schedule):
 
 def check_ends(num_epochs: float, params: dict[str, Any]) -> None:
     """Raises a ValueError if a schedule ends after the training does."""
-    text = _unfinished(num_epochs, params)
-    if text is not None:
-        raise ValueError(f"{text} Train for longer, or make the schedule shorter.")
-
-
-def warn_unless_ends(num_epochs: float, params: dict[str, Any]) -> None:
-    """Warns if a schedule ends after this call of `fit`; another call may end it."""
-    text = _unfinished(num_epochs, params)
-    if text is not None:
-        warnings.warn(
-            f"{text} Go on by `fit(initial_epoch={params['epochs']}, epochs=...)`, train "
-            "for longer, or make the schedule shorter.",
-            UserWarning,
-            stacklevel=3,
-        )
-
-
-def _unfinished(num_epochs: float, params: dict[str, Any]) -> str | None:
     epochs = params.get("epochs")
-    if epochs is None or num_epochs <= epochs:
-        return None
-    return (
-        "`num_epochs` of a schedule must be at most the `epochs` of `fit`, or it does not "
-        f"end; received {num_epochs:g} with {epochs} epochs."
-    )
+    if epochs is not None and num_epochs > epochs:
+        raise ValueError(
+            "`num_epochs` of a schedule must be at most the `epochs` of `fit`, or it does "
+            f"not end; received {num_epochs:g} with {epochs} epochs. Train for longer, or "
+            "make the schedule shorter."
+        )

@@ -5,7 +5,6 @@ from typing import Any
 
 import keras
 
-from tfgen.callbacks.schedule import warn_unless_ends
 from tfgen.models import checks
 
 __all__ = ["TemperatureAnnealing"]
@@ -28,9 +27,6 @@ class TemperatureAnnealing(keras.callbacks.Callback):
     Raises:
         TypeError: if an argument is no number.
         ValueError: if one is not above 0, or (in `fit`) if the model has no such layer.
-
-    Warns:
-        UserWarning: in `fit`, if `num_epochs` is more than its epochs.
 
     >>> import numpy as np
     >>> import tfgen
@@ -71,7 +67,6 @@ class TemperatureAnnealing(keras.callbacks.Callback):
                 f"received a {type(self.model).__name__} without one. End the encoder in "
                 "`tfgen.layers.RelaxedBernoulli` or `RelaxedOneHotCategorical`."
             )
-        warn_unless_ends(self.num_epochs, self.params)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Sets the temperature for the epoch's first step."""
