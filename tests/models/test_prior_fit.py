@@ -93,7 +93,7 @@ def test_seed_says_the_result():
     [
         lambda: tfgen.layers.FlowPrior(3, hidden_units=[8]),
         lambda: tfgen.layers.LearnedPrior(tfgen.layers.RealNVP(3, context_size=0)),
-        lambda: tfgen.layers.LearnedPrior(tfgen.layers.PlanarFlow(3)),
+        lambda: tfgen.layers.LearnedPrior(tfgen.layers.PlanarFlow(3, num_flows=2)),
         lambda: tfgen.layers.VampPrior(4),
     ],
     ids=["maf", "real_nvp", "planar", "vamp"],
