@@ -11,6 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_rows_are_of_models_that_learned_and_are_made_once(shared_data, tmp_path):
     command = [sys.executable, "-m", "benchmarks.bounds", "--cpu_minutes=0.2"]
     rows = ["--bound=iwlb", "--bound=mmd"]
