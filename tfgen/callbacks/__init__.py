@@ -3,6 +3,7 @@
 from tfgen.callbacks.capacity_warmup import CapacityWarmup
 from tfgen.callbacks.cyclical_kl import CyclicalKL
 from tfgen.callbacks.kl_warmup import KLWarmup
+from tfgen.callbacks.latent_units import LatentUnits
 from tfgen.callbacks.sample_grid import SampleGrid
 from tfgen.callbacks.temperature_annealing import TemperatureAnnealing
 from tfgen.training.backup import BackupAndRestore
@@ -12,6 +13,7 @@ __all__ = [
     "CapacityWarmup",
     "CyclicalKL",
     "KLWarmup",
+    "LatentUnits",
     "SampleGrid",
     "TemperatureAnnealing",
 ]

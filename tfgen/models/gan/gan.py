@@ -19,6 +19,7 @@ from tfgen.models.gan.checks import (
     check_trainable,
 )
 from tfgen.models.gan.conditions import Conditions, call_network
+from tfgen.models.gan.discriminator_trouble import DiscriminatorTrouble
 from tfgen.models.gan.monitor import Monitor, OneSampleWarning, explain_divergence
 from tfgen.models.gan.updates import (
     build_optimizer,
@@ -279,7 +280,7 @@ class GAN(GenerativeModel):
             check_data(
                 call.validation_data, self.sample_shape, self.conditions, "validation_data"
             )
-        call.callbacks.insert(0, OneSampleWarning())
+        call.callbacks[:0] = [OneSampleWarning(), DiscriminatorTrouble()]
         if self._guard:
             optimizers = [self.generator_optimizer, self.discriminator_optimizer]
             explain = explain_divergence(self.loss)
