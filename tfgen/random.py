@@ -99,6 +99,7 @@ class Stream(enum.IntEnum):
     PENALTY = 15  # draws from the prior that a penalty compares with
     TRAIN = 16
     TEST = 17
+    BATCH = 18  # which examples a batch is made of
 
 
 def threefry2x32(

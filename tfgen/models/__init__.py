@@ -2,6 +2,7 @@
 
 from tfgen.models.gan import GAN
 from tfgen.models.mean_field import MeanFieldVAE
+from tfgen.models.prior_fit import FittedPrior, fit_prior
 from tfgen.models.vae import IWAE, VAE
 
-__all__ = ["GAN", "IWAE", "VAE", "MeanFieldVAE"]
+__all__ = ["GAN", "IWAE", "VAE", "FittedPrior", "MeanFieldVAE", "fit_prior"]
