@@ -281,8 +281,9 @@ class VAE(LatentVariableModel):
             given = of_x(x_spec)
             self._build_for(given)
             expected = self.structure.given.get("x")
-            is_one = isinstance(expected, tf.TensorSpec) and list(given) == ["x"]
-            rank = expected.shape.rank if is_one else None
+            rank = None
+            if isinstance(expected, tf.TensorSpec) and list(given) == ["x"]:
+                rank = expected.shape.rank
             checks.check_batches(x, rank, f"{prefix}x")
             y_spec = given.get("x") if y_spec is None else y_spec
             if isinstance(y_spec, tf.TensorSpec) and y_spec.shape.rank is not None:
