@@ -327,6 +327,10 @@ def _uniform(
     """Odd multiples of 2^-24: the middles of 2^23 equal parts of (0, 1)."""
     _check_key(key)
     _check_num_samples(num_samples)
+    if any(n < 0 for n in event_shape):
+        raise ValueError(
+            f"`event_shape` must hold sizes of at least 0; received {list(event_shape)}."
+        )
     size = int(np.prod(event_shape, dtype=np.int64))
     bits = _bits(key, size, num_samples, first_sample)
     # Through int32: TensorFlow converts that to float32 several times faster.
@@ -359,6 +363,15 @@ def _normal_quantile(u: tf.Tensor) -> tf.Tensor:
     return np.float32(np.sqrt(2.0)) * x * tf.where(w < 5.0, central, tail)
 
 
+def _as_floating(value: tf.Tensor, dtype: Any) -> tf.Tensor:
+    dtype = tf.as_dtype(dtype)
+    if not dtype.is_floating:
+        raise TypeError(
+            f"`dtype` must be a floating-point type; received {dtype.name}. Pass tf.float32."
+        )
+    return tf.cast(value, dtype)
+
+
 def uniform(
     key: tf.Tensor,
     event_shape: Sequence[int] = (),
@@ -385,7 +398,7 @@ def uniform(
     >>> uniform(fold_in(key(0), tf.range(3)), [5], num_samples=2).shape.as_list()
     [2, 3, 5]
     """
-    return tf.cast(_uniform(key, event_shape, num_samples, first_sample), dtype)
+    return _as_floating(_uniform(key, event_shape, num_samples, first_sample), dtype)
 
 
 def normal(
@@ -404,4 +417,4 @@ def normal(
     [5]
     """
     value = _normal_quantile(_uniform(key, event_shape, num_samples, first_sample))
-    return tf.cast(value, dtype)
+    return _as_floating(value, dtype)

@@ -9,9 +9,13 @@ import pytest
 
 __all__ = ["Case", "assert_refused", "parametrize"]
 
-# The rule says what is allowed, and so the way out; or a sentence says what to do.
+# A rule says what is allowed, and so the way out; or a sentence says what to do.
 _WAY_OUT = re.compile(
-    r"\b(must|needs?|Pass|Use|Give|Call|Compile|Write|Take|Try|Leave|End|Batch|Choose)\b"
+    r"`.* must "
+    r"(be|have|hold|lie|end|start|name|take|differ|keep|return|not be|exist|yield)\b"
+    r"|` needs "
+    r"|(^|[.:;,] )(Pass|Use|Give|Call|Compile|Write|Take|Train|Leave|leave|End|Choose)\b",
+    re.DOTALL,
 )
 
 

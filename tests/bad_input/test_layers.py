@@ -218,7 +218,7 @@ DISTRIBUTIONS = [
     Case(
         "layers.FactoredDistribution",
         lambda w: w.joint.encode(w.x).log_prob(np.zeros([8, 2])),
-        TypeError,
+        ValueError,
         "value",
         "ndarray",
     ),

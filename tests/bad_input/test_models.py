@@ -340,7 +340,7 @@ FIT = [
         "VAE.fit",
         lambda w: _fit(w, validation_data=_wide(w)),
         ValueError,
-        "validation x",
+        "x",
         "(8, 5)",
     ),
     _case(
@@ -378,34 +378,6 @@ FIT = [
     # Datasets.
     _case(
         "VAE.fit",
-        lambda w: w.vae.fit(w.dataset(_sevens(w)), verbose=0),
-        ValueError,
-        "x",
-        "7",
-    ),
-    _case(
-        "VAE.fit",
-        lambda w: w.vae.fit(w.dataset(_nan(w)), verbose=0),
-        ValueError,
-        "x",
-        "NaN",
-    ),
-    _case(
-        "VAE.fit",
-        lambda w: w.vae.fit(w.dataset(w.x, _sevens(w)), verbose=0),
-        ValueError,
-        "y",
-        "7",
-    ),
-    _case(
-        "VAE.fit",
-        lambda w: w.counts.fit(w.dataset(w.x - 1), verbose=0),
-        ValueError,
-        "x",
-        "-1",
-    ),
-    _case(
-        "VAE.fit",
         lambda w: w.vae.fit(w.dataset(w.x, batch=None), verbose=0),
         ValueError,
         "x",
@@ -427,20 +399,6 @@ FIT = [
         ValueError,
         "x",
         "no batch",
-    ),
-    _case(
-        "VAE.fit",
-        lambda w: w.vae.fit(w.dataset(w.x), batch_size=4, verbose=0),
-        ValueError,
-        "batch_size",
-        "4",
-    ),
-    _case(
-        "VAE.evaluate",
-        lambda w: w.vae.evaluate(w.dataset(_sevens(w)), verbose=0),
-        ValueError,
-        "x",
-        "7",
     ),
     _case(
         "VAE.evaluate",
@@ -803,20 +761,6 @@ USE = [
     ),
     _case(
         "MeanFieldVAE.fit",
-        lambda w: w.mean_field.fit(w.dataset(w.index, _sevens(w)), verbose=0),
-        ValueError,
-        "x",
-        "7",
-    ),
-    _case(
-        "MeanFieldVAE.fit",
-        lambda w: w.mean_field.fit(w.dataset(w.index + 1, w.x), verbose=0),
-        ValueError,
-        "index",
-        "8",
-    ),
-    _case(
-        "MeanFieldVAE.fit",
         lambda w: w.mean_field.fit(w.index, w.x, validation_split=0.5, verbose=0),
         ValueError,
         "validation_split",
@@ -914,20 +858,13 @@ USE = [
         "complex64",
     ),
     _case("GAN.fit", lambda w: w.gan.fit(w.x[:0], verbose=0), ValueError, "x", "(0, 4)"),
-    _case("GAN.fit", lambda w: w.gan.fit(w.x, w.x, verbose=0), ValueError, "y", "ndarray"),
+    _case("GAN.fit", lambda w: w.gan.fit(w.x, w.x, verbose=0), ValueError, "y", "one"),
     _case(
         "GAN.fit",
         lambda w: w.gan.fit(w.x, batch_size=0, verbose=0),
         ValueError,
         "batch_size",
         "0",
-    ),
-    _case(
-        "GAN.fit",
-        lambda w: w.gan.fit(w.dataset(_nan(w)), verbose=0),
-        ValueError,
-        "x",
-        "NaN",
     ),
     _case(
         "GAN.fit",
@@ -952,13 +889,6 @@ USE = [
     ),
     _case(
         "GAN.evaluate", lambda w: w.gan.evaluate(_nan(w), verbose=0), ValueError, "x", "NaN"
-    ),
-    _case(
-        "GAN.evaluate",
-        lambda w: w.gan.evaluate(w.dataset(_nan(w)), verbose=0),
-        ValueError,
-        "x",
-        "NaN",
     ),
     _case(
         "GAN.evaluate",

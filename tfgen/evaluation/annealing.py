@@ -91,7 +91,7 @@ def annealed_importance_sampling(
     Source: Neal. Annealed importance sampling. Statistics and Computing 11, 2001. For
     decoders, and the sandwich: Wu, Burda, Salakhutdinov, Grosse. arXiv 1611.04273.
     """
-    check_model(model)
+    check_model(model, x)
     for name, value in (
         ("num_chains", num_chains),
         ("num_steps", num_steps),

@@ -72,7 +72,7 @@ def inference_gap(
     Source: Cremer, Li, Duvenaud. Inference suboptimality in variational autoencoders.
     arXiv 1801.03558.
     """
-    check_model(model)
+    check_model(model, x)
     if checks.positive_integer(num_samples, "num_samples") == 1:
         raise ValueError("`num_samples` must be at least 2; received 1.")
     x, y = read_dataset(x, y)

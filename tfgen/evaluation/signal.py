@@ -68,7 +68,7 @@ def gradient_snr(
     Source: Rainforth et al. Tighter variational bounds are not necessarily better.
     arXiv 1802.04537; Tucker et al., arXiv 1810.04152.
     """
-    check_model(model)
+    check_model(model, x)
     if checks.positive_integer(num_replicates, "num_replicates") == 1:
         raise ValueError("`num_replicates` must be at least 2; received 1.")
     if not list(num_samples):

@@ -55,7 +55,7 @@ def unbiased_log_likelihood(
         [2] Shi, Cornish. On multilevel Monte Carlo unbiased gradient estimation for deep
             latent variable models. AISTATS 2021.
     """
-    check_model(model)
+    check_model(model, x)
     min_samples = checks.positive_integer(min_samples, "min_samples")
     seed = random.fresh_seed() if seed is None else int(seed)
     given = of_x(read_dataset(x)[0])

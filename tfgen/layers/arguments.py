@@ -13,6 +13,7 @@ __all__ = [
     "canonical_size",
     "check_event_of",
     "check_inputs",
+    "check_params",
     "check_sample_shape",
     "check_whole",
     "number_above",
@@ -131,6 +132,16 @@ def check_inputs(inputs: Any) -> None:
         raise TypeError(
             f"`inputs` must be real numbers; received dtype {dtype.name}. Convert them to "
             "float32."
+        )
+
+
+def check_params(params: Any, size: int) -> None:
+    """Raises a ValueError where `params`' last dimension is known, and is not `size`."""
+    shape = tf.TensorShape(params.shape)
+    if shape.rank is not None and (not shape.rank or shape[-1] not in (None, size)):
+        raise ValueError(
+            f"`params` must end in a dimension of {size}; received shape {tuple(shape)}. "
+            "`params_size` gives the number."
         )
 
 

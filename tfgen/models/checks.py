@@ -17,9 +17,11 @@ __all__ = [
     "check_bool",
     "check_event",
     "check_given",
+    "check_input",
     "check_inputs",
     "check_latents",
     "check_numeric",
+    "check_optimizer",
     "check_precision",
     "check_same_rows",
     "check_seeds",
@@ -41,6 +43,23 @@ def positive_number(value: Any, name: str, or_zero: bool = False) -> float:
         rule = "at least 0" if or_zero else "positive"
         raise ValueError(f"`{name}` must be {rule} and finite; received {value!r}.")
     return number
+
+
+def check_optimizer(value: Any, name: str) -> None:
+    """Raises an error unless `value` is what Keras makes an optimizer of."""
+    hint = "Pass 'adam', or one such as `keras.optimizers.Adam(1e-3)`."
+    if isinstance(value, str):
+        try:
+            keras.optimizers.get(value)
+        except ValueError as error:
+            raise ValueError(
+                f"`{name}` must be an optimizer or its name; received {value!r}, which Keras "
+                f"does not know. {hint}"
+            ) from error
+    elif isinstance(value, numbers.Number):
+        raise TypeError(
+            f"`{name}` must be an optimizer or its name; received {value!r}. {hint}"
+        )
 
 
 def check_bool(value: Any, name: str) -> None:
@@ -150,10 +169,11 @@ def check_inputs(given: Mapping[str, Any]) -> None:
     for name, entry in given.items():
         text = "x" if name == "x" else f"x[{name!r}]"
         for value in [entry] if entry is None else keras.tree.flatten(entry):
-            _check_input(value, text)
+            check_input(value, text)
 
 
-def _check_input(value: Any, name: str) -> None:
+def check_input(value: Any, name: str) -> None:
+    """Raises an error where `value` is none, or holds no row or no numbers."""
     if value is None or isinstance(value, str | bytes):
         raise TypeError(
             f"`{name}` must be an array of numbers; received {value!r}. Pass an array of "
@@ -207,12 +227,13 @@ def observed(given: Mapping[str, Any]) -> Any:
     return x
 
 
-def check_given(given: Mapping[str, Any], structure: Any) -> None:
+def check_given(given: Mapping[str, Any], structure: Any, prefix: str = "") -> None:
     """Raises a ValueError unless what is given has the names and shapes of the model.
 
     Args:
         given: arrays or tensors by name.
         structure: of the model.
+        prefix: of the argument's name in messages.
     """
     expected = structure.given
     if set(given) != set(expected):
@@ -220,16 +241,16 @@ def check_given(given: Mapping[str, Any], structure: Any) -> None:
         unknown = [name for name in given if name not in expected]
         fix = f"Give {missing} too." if missing else f"Leave out {unknown}."
         raise ValueError(
-            f"`x` must hold {list(expected)}, which the model was built with; received "
+            f"`{prefix}x` must hold {list(expected)}, which the model was built with; received "
             f"{list(given)}. {fix}"
         )
     for name, value in given.items():
         if isinstance(value, list | tuple):
             continue
-        text = "x" if name == "x" else f"x[{name!r}]"
+        text = f"{prefix}x" if name == "x" else f"{prefix}x[{name!r}]"
         check_event(tuple(value.shape), text, tuple(expected[name].shape)[1:])
     arrays = {n: v for n, v in given.items() if not isinstance(v, list | tuple)}
-    check_same_rows(arrays, None, "x", "")
+    check_same_rows(arrays, None, f"{prefix}x", "")
 
 
 def check_same_rows(

@@ -8,7 +8,7 @@ __all__ = ["check_sizes"]
 # A layer of as many units has a gigabyte of parameters for each of its inputs.
 _LARGEST = 2**28
 # What may be large though it is no size.
-_NO_SIZES = ("seed", "vocabulary", "salt")
+_NO_SIZES = ("seed", "vocabulary", "salt", "_id")
 
 
 def check_sizes(config: Any, name: str = "config") -> None:

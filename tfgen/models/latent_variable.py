@@ -260,9 +260,10 @@ class LatentVariableModel(GenerativeModel):
             raise TypeError(
                 f"`z` must be a tensor, or a dict of latents by name; received {z!r}."
             )
-        z = keras.tree.map_structure(
-            lambda value: tf.cast(tf.convert_to_tensor(value), self.variable_dtype), z
-        )
+        z = keras.tree.map_structure(tf.convert_to_tensor, z)
+        for value in keras.tree.flatten(z):
+            checks.check_input(value, "z")
+        z = keras.tree.map_structure(lambda value: tf.cast(value, self.variable_dtype), z)
         checks.check_latents(z, self.structure)
         count = keras.tree.flatten(z)[0].shape[0]
         return self._likelihood(z, given_conditions(condition, self.structure, count))
@@ -394,6 +395,8 @@ class LatentVariableModel(GenerativeModel):
         num_samples = checks.positive_integer(num_samples, "num_samples")
         given, y = self._prepare(x, y, posterior)
         keys = self._keys(seed, num_rows({"y": y})) if z is None else None
+        if z is not None:
+            z = self._checked_draws(z, num_rows({"y": y}))
         factory, tensors = _taken_apart(posterior)
 
         def make() -> Callable:
@@ -406,6 +409,27 @@ class LatentVariableModel(GenerativeModel):
         name = ("log_weight_terms", factory, num_samples if z is None else None)
         program = self.program(name, make, reduce_retracing=True)
         return program(given, y, tensors, keys, z)
+
+    def _checked_draws(self, z: Any, count: Any) -> Any:
+        """z `[K, B, *latent]`, or a dict of such, as tensors of the model's dtype."""
+
+        def checked(value: Any, event_shape: Any, name: str) -> tf.Tensor:
+            value = tf.convert_to_tensor(value)
+            needed = tf.TensorShape([None, count if isinstance(count, int) else None])
+            needed = needed.concatenate(event_shape)
+            if not value.shape.is_compatible_with(needed):
+                raise ValueError(
+                    f"`{name}` must have shape [K, B, *latent], {tuple(needed)}; received "
+                    f"{tuple(value.shape)}. Reshape it."
+                )
+            return tf.cast(value, self.variable_dtype)
+
+        latents = self.structure.latents
+        if not isinstance(z, Mapping):
+            return z if self.structure.is_joint else checked(z, latents["z"], "z")
+        if set(z) != set(latents):
+            raise ValueError(f"`z` must hold {list(latents)}; received {list(z)}.")
+        return {name: checked(z[name], latents[name], f"z[{name!r}]") for name in z}
 
     def log_prob(
         self,
@@ -460,6 +484,8 @@ class LatentVariableModel(GenerativeModel):
             largest log-weights, descending, `[keep, B]`.
         """
         num_samples = checks.positive_integer(num_samples, "num_samples")
+        if keep != 0:
+            keep = checks.positive_integer(keep, "keep")
         given, y = self._prepare(x, y, posterior)
         count = num_rows({"y": y})
         keys = self._keys(seed, count)

@@ -222,7 +222,8 @@ class MeanFieldVAE(VAE):
         """Checks indices and examples; as `VAE.prepare_fit`."""
         if call.validation_split:
             raise ValueError(
-                "`validation_split` holds out examples, whose rows are then never fitted; "
+                "`validation_split` must be left out, since the rows of held-out examples are "
+                "never fitted; "
                 f"received {call.validation_split}. Judge new examples by "
                 "`model.refine(x, steps)`."
             )
@@ -281,6 +282,11 @@ class MeanFieldVAE(VAE):
         return y
 
     def _check_index(self, index: Any, name: str = "index") -> None:
+        if index is None:
+            raise TypeError(
+                f"`{name}` must be integers; received None. Pass each example's number, such "
+                "as `np.arange(len(x))`."
+            )
         values = np.asarray(index)
         if not np.issubdtype(values.dtype, np.integer):
             raise TypeError(
@@ -443,6 +449,7 @@ class MeanFieldVAE(VAE):
         """
         if posterior is None:
             x, _ = read_dataset(x)
+            checks.check_inputs(of_x(x))
             shape = [len(of_x(x)["x"]), self.posterior._params_size()]
             posterior = self.posterior.distribution(tf.zeros(shape))
         return super().refine(

@@ -131,6 +131,7 @@ class VAE(LatentVariableModel):
                 `penalties` no list of penalties.
         """
         checks.check_bool(guard, "guard")
+        checks.check_optimizer(optimizer, "optimizer")
         checks.check_precision({"encoder": self.encoder, "decoder": self.decoder})
         bound = get_bound(self.default_loss if loss is None else loss)
         batch_penalties = BatchPenalties(get_penalties(penalties))
@@ -303,6 +304,9 @@ class VAE(LatentVariableModel):
         if _is_array(observed):
             self._check_observed_shape(tuple(observed.shape), name, y is None)
             checks.check_array(observed, name)
+            if y is not None:
+                rows = len(keras.tree.flatten(given)[0])
+                checks.check_same_rows({"y": observed}, rows, name, "rows of x")
             self.structure.check_support(np.asarray(observed), name)
         if weight is not None:
             checks.check_weights(weight, len(keras.tree.flatten(given)[0]))
@@ -315,7 +319,7 @@ class VAE(LatentVariableModel):
             text = f"{prefix}x" if name == "x" else f"{prefix}x[{name!r}]"
             for array in keras.tree.flatten(value):
                 checks.check_array(array, text)
-        checks.check_given(given, self.structure)
+        checks.check_given(given, self.structure, prefix)
 
     def _build_for(self, x: Any) -> None:
         was_built = self.built

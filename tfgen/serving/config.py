@@ -35,6 +35,11 @@ prometheus_config {
 
 def check_batch_sizes(batch_sizes: Sequence[int]) -> tuple[int, ...]:
     """The sizes as a tuple, if they are positive and increase, as a server requires."""
+    if not hasattr(batch_sizes, "__iter__"):
+        raise TypeError(
+            f"`batch_sizes` must be a list of integers; received {batch_sizes!r}. Pass one "
+            "such as (1, 8, 64)."
+        )
     sizes = tuple(batch_sizes)
     if (
         not sizes
@@ -82,13 +87,25 @@ def write_config(directory: str | os.PathLike, base_path: str = "/models") -> li
         The names of the models, sorted.
 
     Raises:
+        FileNotFoundError: there is no such directory.
+        TypeError: `directory` is no path.
         ValueError: no model below `directory`.
     """
+    if not isinstance(directory, str | os.PathLike):
+        raise TypeError(
+            f"`directory` must be a path; received {directory!r}. Pass a string, such as "
+            "'models'."
+        )
+    if not os.path.isdir(directory):
+        raise FileNotFoundError(
+            "`directory` must exist, and hold what `export` wrote; received "
+            f"{os.fspath(directory)!r}."
+        )
     names = sorted(name for name in os.listdir(directory) if _served(directory, name))
     if not names:
         raise ValueError(
             "`directory` must have sub-directories that `export` wrote versions to; "
-            f"found none in {os.fspath(directory)!r}."
+            f"received {os.fspath(directory)!r}, where there is none."
         )
     models = "".join(
         _MODEL.format(name=name, base_path=base_path.rstrip("/")) for name in names

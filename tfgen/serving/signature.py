@@ -63,6 +63,8 @@ class Signature:
 def _check_input(name: str, spec: tf.TensorSpec) -> None:
     if not isinstance(spec, tf.TensorSpec):
         raise TypeError(f"`inputs[{name!r}]` must be a `tf.TensorSpec`; received {spec!r}.")
+    if not isinstance(name, str):
+        raise TypeError(f"A key of `inputs` must be a string; received {name!r}.")
     if not name.isidentifier():
         raise ValueError(
             "A key of `inputs` must be a Python identifier, since it is passed as a "

@@ -40,6 +40,12 @@ class FitCall:
         if isinstance(self.callbacks, keras.callbacks.CallbackList):
             self.callbacks = self.callbacks.callbacks
         self.callbacks = list(keras.tree.flatten(self.callbacks or []))
+        for callback in self.callbacks:
+            if not hasattr(callback, "set_model"):
+                raise TypeError(
+                    "`callbacks` must be a list of `keras.callbacks.Callback`s; received "
+                    f"{callback!r}."
+                )
         _check_counts(self, "batch_size", "steps_per_epoch", "validation_batch_size")
         _check_counts(self, "validation_steps")
         _check_counts(self, "epochs", "initial_epoch", least=0)

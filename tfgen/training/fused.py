@@ -294,6 +294,15 @@ class FusedModel(keras.Model):
             ValueError: if `filepath` ends otherwise: Keras's older format can't hold the
                 parts of a model that are models themselves.
         """
+        if not isinstance(filepath, str | os.PathLike):
+            raise TypeError(
+                f"`filepath` must be a path; received {filepath!r}. Pass one such as "
+                "'model.keras'."
+            )
+        if not os.fspath(filepath):
+            raise ValueError(
+                "`filepath` must not be empty; received ''. Pass one such as 'model.keras'."
+            )
         if os.fspath(filepath).endswith((".h5", ".hdf5")):
             path = os.path.splitext(os.fspath(filepath))[0]
             raise ValueError(

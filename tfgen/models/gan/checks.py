@@ -1,6 +1,7 @@
 """What a GAN asks of its networks, settings and data, checked before the first step."""
 
 import math
+import numbers
 from typing import Any
 
 import keras
@@ -151,6 +152,13 @@ def check_stabilisers(
         raise ValueError(
             f"`gradient_penalty` must be one of {known}; received {gradient_penalty!r}."
         )
+    for name, value in (
+        ("gradient_penalty_weight", gradient_penalty_weight),
+        ("label_smoothing", label_smoothing),
+        ("generator_ema", 0.0 if generator_ema is None else generator_ema),
+    ):
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise TypeError(f"`{name}` must be a number; received {value!r}.")
     if not (math.isfinite(gradient_penalty_weight) and gradient_penalty_weight >= 0):
         raise ValueError(
             "`gradient_penalty_weight` must be finite and at least 0; received "

@@ -30,7 +30,7 @@ from tfgen.models.gan.updates import (
 from tfgen.models.generative import GenerativeModel
 from tfgen.models.loss_guard import LossGuard
 from tfgen.random import Stream
-from tfgen.training import EvaluateCall, FitCall, global_rows
+from tfgen.training import EvaluateCall, FitCall, PredictCall, global_rows
 
 __all__ = ["GAN"]
 
@@ -190,6 +190,8 @@ class GAN(GenerativeModel):
                 "since an optimizer keeps state for its variables; received one twice. "
                 "Make a second."
             )
+        checks.check_optimizer(generator_optimizer, "generator_optimizer")
+        checks.check_optimizer(discriminator_optimizer, "discriminator_optimizer")
         generator_loss = self.loss
         optimizer = build_optimizer(generator_optimizer, self.generator)
         super().compile(optimizer=optimizer, auto_scale_loss=False, **kwargs)
@@ -289,6 +291,13 @@ class GAN(GenerativeModel):
     def prepare_evaluate(self, call: EvaluateCall) -> None:
         """Checks the data."""
         self._check_call(call)
+
+    def prepare_predict(self, call: PredictCall) -> None:
+        """Checks z, where it is an array."""
+        z = call.x
+        if z is None or hasattr(z, "shape"):
+            checks.check_input(z, "z")
+            checks.check_event(tuple(z.shape), "z", (self.latent_dim,))
 
     def _check_call(self, call: FitCall | EvaluateCall) -> None:
         for name in ("y", "sample_weight", "class_weight"):
@@ -505,7 +514,8 @@ class GAN(GenerativeModel):
                 f"optimal logit; received {self.label_smoothing}."
             )
         batch_size = checks.positive_integer(batch_size, "batch_size")
-        x = keras.tree.map_structure(tf.convert_to_tensor, x)
+        if x is not None:
+            x = keras.tree.map_structure(tf.convert_to_tensor, x)
         check_data(x, self.sample_shape, self.conditions)
         x, given = check_batch(x, self.sample_shape, self.conditions)
         parts = [slice(i, i + batch_size) for i in range(0, len(x), batch_size)]
