@@ -367,7 +367,8 @@ def _as_floating(value: tf.Tensor, dtype: Any) -> tf.Tensor:
     dtype = tf.as_dtype(dtype)
     if not dtype.is_floating:
         raise TypeError(
-            f"`dtype` must be a floating-point type; received {dtype.name}. Pass tf.float32."
+            f"`dtype` must be a floating-point type; received {dtype.name}. Pass "
+            "tf.float32."
         )
     return tf.cast(value, dtype)
 

@@ -53,8 +53,8 @@ def check_optimizer(value: Any, name: str) -> None:
             keras.optimizers.get(value)
         except ValueError as error:
             raise ValueError(
-                f"`{name}` must be an optimizer or its name; received {value!r}, which Keras "
-                f"does not know. {hint}"
+                f"`{name}` must be an optimizer or its name; received {value!r}, which "
+                f"Keras does not know. {hint}"
             ) from error
     elif isinstance(value, numbers.Number):
         raise TypeError(
@@ -241,8 +241,8 @@ def check_given(given: Mapping[str, Any], structure: Any, prefix: str = "") -> N
         unknown = [name for name in given if name not in expected]
         fix = f"Give {missing} too." if missing else f"Leave out {unknown}."
         raise ValueError(
-            f"`{prefix}x` must hold {list(expected)}, which the model was built with; received "
-            f"{list(given)}. {fix}"
+            f"`{prefix}x` must hold {list(expected)}, which the model was built with; "
+            f"received {list(given)}. {fix}"
         )
     for name, value in given.items():
         if isinstance(value, list | tuple):

@@ -222,9 +222,8 @@ class MeanFieldVAE(VAE):
         """Checks indices and examples; as `VAE.prepare_fit`."""
         if call.validation_split:
             raise ValueError(
-                "`validation_split` must be left out, since the rows of held-out examples are "
-                "never fitted; "
-                f"received {call.validation_split}. Judge new examples by "
+                "`validation_split` must be left out, since the rows of held-out examples "
+                f"are never fitted; received {call.validation_split}. Judge new examples by "
                 "`model.refine(x, steps)`."
             )
         call.x = self._with_checks(call.x)
@@ -284,8 +283,8 @@ class MeanFieldVAE(VAE):
     def _check_index(self, index: Any, name: str = "index") -> None:
         if index is None:
             raise TypeError(
-                f"`{name}` must be integers; received None. Pass each example's number, such "
-                "as `np.arange(len(x))`."
+                f"`{name}` must be integers; received None. Pass each example's number, "
+                "such as `np.arange(len(x))`."
             )
         values = np.asarray(index)
         if not np.issubdtype(values.dtype, np.integer):
