@@ -223,7 +223,7 @@ class MeanFieldVAE(VAE):
         if call.validation_split:
             raise ValueError(
                 "`validation_split` must be left out, since the rows of held-out examples "
-                f"are never fitted; received {call.validation_split}. Judge new examples by "
+                f"are never fitted; received {call.validation_split}. Try new ones by "
                 "`model.refine(x, steps)`."
             )
         call.x = self._with_checks(call.x)
