@@ -13,7 +13,7 @@ import tensorflow_probability as tfp
 from tfgen import random, serving
 from tfgen.layers import central_value, discrete_law, sample
 from tfgen.layers.distribution_config import deserialize_prior, serialize_prior
-from tfgen.losses import ELBO, LogWeights, log_weights
+from tfgen.losses import ELBO, Draws, LogWeights, log_weights
 from tfgen.losses.estimators import is_pathwise
 from tfgen.models import checks, structure
 from tfgen.models.blocks import in_row_blocks
@@ -396,7 +396,7 @@ class LatentVariableModel(GenerativeModel):
         given, y = self._prepare(x, y, posterior)
         keys = self._keys(seed, num_rows({"y": y})) if z is None else None
         if z is not None:
-            z = self._checked_draws(z, num_rows({"y": y}))
+            z = self._checked_draws(z, y.shape[0])
         factory, tensors = _taken_apart(posterior)
 
         def make() -> Callable:
@@ -412,21 +412,22 @@ class LatentVariableModel(GenerativeModel):
 
     def _checked_draws(self, z: Any, count: Any) -> Any:
         """z `[K, B, *latent]`, or a dict of such, as tensors of the model's dtype."""
+        latents = self.structure.latents
+        if isinstance(z, Draws) or (self.structure.is_joint and not isinstance(z, Mapping)):
+            return z
 
         def checked(value: Any, event_shape: Any, name: str) -> tf.Tensor:
             value = tf.convert_to_tensor(value)
-            needed = tf.TensorShape([None, count if isinstance(count, int) else None])
-            needed = needed.concatenate(event_shape)
-            if not value.shape.is_compatible_with(needed):
+            shapes = [tf.TensorShape([None, n, *event_shape]) for n in (count, 1)]
+            if not any(map(value.shape.is_compatible_with, shapes)):
                 raise ValueError(
-                    f"`{name}` must have shape [K, B, *latent], {tuple(needed)}; received "
+                    f"`{name}` must have shape [K, B, *latent], {tuple(shapes[0])}; received "
                     f"{tuple(value.shape)}. Reshape it."
                 )
             return tf.cast(value, self.variable_dtype)
 
-        latents = self.structure.latents
         if not isinstance(z, Mapping):
-            return z if self.structure.is_joint else checked(z, latents["z"], "z")
+            return checked(z, latents["z"], "z")
         if set(z) != set(latents):
             raise ValueError(f"`z` must hold {list(latents)}; received {list(z)}.")
         return {name: checked(z[name], latents[name], f"z[{name!r}]") for name in z}
