@@ -421,8 +421,8 @@ class LatentVariableModel(GenerativeModel):
             shapes = [tf.TensorShape([None, n, *event_shape]) for n in (count, 1)]
             if not any(map(value.shape.is_compatible_with, shapes)):
                 raise ValueError(
-                    f"`{name}` must have shape [K, B, *latent], {tuple(shapes[0])}; received "
-                    f"{tuple(value.shape)}. Reshape it."
+                    f"`{name}` must have shape [K, B, *latent], {tuple(shapes[0])}; "
+                    f"received {tuple(value.shape)}. Reshape it."
                 )
             return tf.cast(value, self.variable_dtype)
 
