@@ -1,7 +1,26 @@
 """Keras models of data: latent-variable models and generative adversarial networks."""
 
-from tfgen.models.gan import GAN
+from tfgen.models.gan import (
+    GAN,
+    Calibration,
+    Correction,
+    CorrectionReport,
+    LatentLangevin,
+    MetropolisHastings,
+    RejectionSampling,
+)
 from tfgen.models.mean_field import MeanFieldVAE
 from tfgen.models.vae import IWAE, VAE
 
-__all__ = ["GAN", "IWAE", "VAE", "MeanFieldVAE"]
+__all__ = [
+    "GAN",
+    "IWAE",
+    "VAE",
+    "Calibration",
+    "Correction",
+    "CorrectionReport",
+    "LatentLangevin",
+    "MeanFieldVAE",
+    "MetropolisHastings",
+    "RejectionSampling",
+]

@@ -1,6 +1,7 @@
 """Generative adversarial networks."""
 
 import os
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import keras
@@ -19,7 +20,21 @@ from tfgen.models.gan.checks import (
     check_trainable,
 )
 from tfgen.models.gan.conditions import Conditions, call_network
+from tfgen.models.gan.corrected import (
+    batches,
+    ratio_keys,
+    sample_corrected,
+    sample_logits,
+)
+from tfgen.models.gan.corrections import (
+    Calibration,
+    Correction,
+    fit_calibration,
+    get_correction,
+)
 from tfgen.models.gan.monitor import Monitor, OneSampleWarning, explain_divergence
+from tfgen.models.gan.ratio import check_log_ratio, warn_of_ratio
+from tfgen.models.gan.signatures import gan_signatures
 from tfgen.models.gan.updates import (
     build_optimizer,
     frozen_copy,
@@ -32,6 +47,8 @@ from tfgen.random import Stream
 from tfgen.training import EvaluateCall, FitCall, global_rows
 
 __all__ = ["GAN"]
+
+_CHECK_SAMPLES = 1_000  # by which a log-ratio is checked
 
 
 @keras.saving.register_keras_serializable("tfgen")
@@ -416,12 +433,15 @@ class GAN(GenerativeModel):
         num_samples: int | None = None,
         seed: Any = None,
         condition: Conditions | None = None,
-    ) -> tf.Tensor:
+        correction: str | Correction | None = None,
+        return_info: bool = False,
+    ) -> Any:
         """Draws G(z), z ~ N(0, I), from `averaged_generator` where there is one.
 
         `sample(n, seed=s)` gives row i the key (s, step 0, row i); `sample(seed=[...])`
         draws one sample a seed, which depends on that seed alone, and is what a served
-        model gives for it.
+        model gives for it. A `correction` draws z of the law N(z; 0, I) exp(a(G(z)))
+        instead, for which the samples are the data's where a is the log-ratio.
 
         Args:
             num_samples: how many; left out where `seed` is a vector, and may be where
@@ -429,14 +449,25 @@ class GAN(GenerativeModel):
             seed: an integer, a vector of integers, or `None` for fresh numbers.
             condition: what the generator and the discriminator take beside z and x, by
                 name, `[num_samples, ...]` each; `None` where that is nothing.
+            correction: `None`; "rejection", "metropolis_hastings" or "langevin"; or an
+                object such as `tfgen.models.RejectionSampling(num_proposals=100)`.
+            return_info: whether to return how many proposals the correction took, too.
 
         Returns:
-            `[num_samples, ...]`.
+            `[num_samples, ...]`; with `return_info` a pair, of that and a
+            `CorrectionReport`.
 
         Raises:
             ValueError: if both or neither of `num_samples` and a vector `seed` are given;
-                if a condition is missing, unknown, or of another shape or number of rows.
-            TypeError: if `seed` or `num_samples` is not of an integer type.
+                if a condition is missing, unknown, or of another shape or number of rows;
+                if there is a correction and the loss makes the logit no log-ratio; if
+                there is a report and no correction.
+            TypeError: if `seed` or `num_samples` is not of an integer type, or
+                `correction` no correction.
+            RuntimeError: if the correction accepted no proposal at all.
+
+        Warns:
+            RuntimeWarning: if it accepted none for some of the samples.
 
         >>> generator = keras.Sequential([keras.layers.Dense(2)])
         >>> discriminator = keras.Sequential([keras.layers.Dense(1)])
@@ -444,7 +475,19 @@ class GAN(GenerativeModel):
         >>> pair, one = gan.sample(seed=[5, 7]), gan.sample(seed=[7])
         >>> bool(tf.reduce_all(abs(pair[1] - one[0]) < 1e-6))
         True
+        >>> gan.compile("adam", "adam")
+        >>> gan.sample(2, seed=0, correction="metropolis_hastings").shape.as_list()
+        [2, 2]
         """
+        checks.check_bool(return_info, "return_info")
+        if correction is not None:
+            correction = get_correction(correction)
+            self._check_log_ratio("correction", up_to_constant=True)
+        elif return_info:
+            raise ValueError(
+                "`return_info` must be False without a `correction`, of which it "
+                "reports; received True. Pass `correction='rejection'`, say."
+            )
         given = check_conditions(as_tensors(condition), self.conditions, None, "condition")
         if given and num_samples is None and np.ndim(seed if seed is not None else 0) == 0:
             num_samples = len(next(iter(given.values())))
@@ -453,6 +496,9 @@ class GAN(GenerativeModel):
         tensors = {
             name: tf.cast(given[name], spec.dtype) for name, spec in self.conditions.items()
         }
+        if correction is not None:
+            samples, report = sample_corrected(self, keys, tensors, correction)
+            return (samples, report) if return_info else samples
         # Two traces: one of the first number of samples, one of any other.
         program = self.program("sample", lambda: self._sample_by_key, reduce_retracing=True)
         return program(keys, tensors)
@@ -475,13 +521,66 @@ class GAN(GenerativeModel):
         samples = self._generate(self._sampler, keys, given)
         return tf.cast(samples, self.variable_dtype)
 
-    def log_density_ratio(self, x: Any, batch_size: int = 1024) -> tf.Tensor:
+    def _check_log_ratio(self, what: str, up_to_constant: bool = False) -> None:
+        self.monitor  # noqa: B018 - raises where the model is not compiled
+        check_log_ratio(self.loss, self.label_smoothing, what, up_to_constant)
+
+    def _logits(self, x: tf.Tensor, given: Conditions) -> tf.Tensor:
+        """a(x), `[B]`, in the weights' precision."""
+        logits = call_network(self.discriminator, x, given, training=False)
+        return tf.cast(tf.reshape(logits, [-1]), self.variable_dtype)
+
+    def calibrate(
+        self, x: Any, seed: Any = None, bound_quantile: float = 1.0
+    ) -> Calibration:
+        """Fits slope a(x) + intercept to be the log-ratio, by data it was not trained on.
+
+        A logistic regression of data against as many fresh samples, on the logit; see
+        `Calibration`, whose errors say what it mended.
+
+        Args:
+            x: held-out data, `[N, ...]`, some thousand; with conditions a dict, of x and
+                each condition, in which samples are drawn too.
+            seed: an integer, or `None` for fresh samples.
+            bound_quantile: the quantile of the calibrated logits that `RejectionSampling`
+                takes as its bound M, in (0, 1]. Where a few samples have a far larger
+                logit than all others, less than 1 accepts more and corrects less.
+
+        Returns:
+            A `Calibration`, for a correction or `log_density_ratio`.
+
+        Raises:
+            TypeError: if x is not floating point.
+            ValueError: if the loss makes the logit no log-ratio, not even but for a
+                constant; if x has another shape than the samples, or is too small, or
+                shows that there is nothing to calibrate; if an argument is out of range.
+        """
+        self._check_log_ratio("calibrate", up_to_constant=True)
+        if not 0.0 < bound_quantile <= 1.0:
+            raise ValueError(
+                f"`bound_quantile` must lie in (0, 1]; received {bound_quantile!r}."
+            )
+        x, given = self._checked_data(x)
+        real = [self._logits(*part) for part in batches(x, given)]
+        fake = sample_logits(self, self._keys(seed, len(x)), given)
+        return fit_calibration(tf.concat(real, axis=0), fake, bound_quantile)
+
+    def _checked_data(self, x: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        x = keras.tree.map_structure(tf.convert_to_tensor, x)
+        check_data(x, self.sample_shape, self.conditions)
+        return check_batch(x, self.sample_shape, self.conditions)
+
+    def log_density_ratio(
+        self, x: Any, batch_size: int = 1024, calibration: Calibration | None = None
+    ) -> tf.Tensor:
         """The discriminator's estimate of log p_data(x) - log p_gen(x): its logit a(x).
 
         Args:
             x: `[B, ...]`, of the samples' shape; with conditions a dict, of x and each
                 condition, and the ratio is p_data(x|c) to p_gen(x|c).
             batch_size: how many are taken at a time.
+            calibration: what `calibrate` returned, to be applied; `None` leaves the logit
+                as it is.
 
         Returns:
             a(x), `[B]`, in nats.
@@ -490,40 +589,30 @@ class GAN(GenerativeModel):
             TypeError: if x is not floating point.
             ValueError: if the logit is no log-ratio, since the loss trains a critic or
                 labels are smoothed; or if x has another shape than the samples.
+
+        Warns:
+            RuntimeWarning: if the mean of exp(a) over 1,000 samples, 1 of a true
+                log-ratio, is below 1/2 or above 2 by 4 standard errors, or rests on fewer
+                than 10 samples by its effective sample size.
         """
-        self.monitor  # noqa: B018 - raises where the model is not compiled
-        if not self.loss.logits_are_log_ratio:
-            raise ValueError(
-                "`log_density_ratio` needs a discriminator whose logit is a log-ratio; "
-                f"received one trained by {type(self.loss).__name__}, which makes it a "
-                "critic. Compile with a loss such as 'maximum_likelihood'."
-            )
-        if self.label_smoothing:
-            raise ValueError(
-                "`log_density_ratio` needs `label_smoothing=0`, since smoothing moves the "
-                f"optimal logit; received {self.label_smoothing}."
-            )
+        self._check_log_ratio("log_density_ratio", up_to_constant=calibration is not None)
         batch_size = checks.positive_integer(batch_size, "batch_size")
-        x = keras.tree.map_structure(tf.convert_to_tensor, x)
-        check_data(x, self.sample_shape, self.conditions)
-        x, given = check_batch(x, self.sample_shape, self.conditions)
-        parts = [slice(i, i + batch_size) for i in range(0, len(x), batch_size)]
-        logits = [
-            call_network(
-                self.discriminator,
-                x[part],
-                {name: value[part] for name, value in given.items()},
-                training=False,
-            )
-            for part in parts
-        ]
-        return tf.cast(tf.reshape(tf.concat(logits, axis=0), [-1]), self.variable_dtype)
+        x, given = self._checked_data(x)
+        parts = [self._logits(*part) for part in batches(x, given, batch_size)]
+        logits = tf.concat(parts, axis=0)
+        if tf.executing_eagerly():
+            rows = np.arange(_CHECK_SAMPLES) % len(x)
+            given = {name: tf.gather(value, rows) for name, value in given.items()}
+            fake = sample_logits(self, ratio_keys(_CHECK_SAMPLES), given)
+            warn_of_ratio(fake if calibration is None else calibration(fake))
+        return logits if calibration is None else calibration(logits)
 
     def export(
         self,
         filepath: str | os.PathLike,
         version: int | None = None,
         xla: bool = False,
+        corrections: Mapping[str, str | Correction] | None = None,
     ) -> str:
         """Writes a SavedModel for TensorFlow Serving.
 
@@ -531,6 +620,11 @@ class GAN(GenerativeModel):
         |---|---|---|
         | `serving_default` = `sample` | `seed` int64 [B] | `samples` [B, ...] |
         | `decode` | `z` [B, D] | `samples` [B, ...] |
+        | `sample_<name>` | `seed` int64 [B] | `samples`, and `num_accepted` int32 [B] |
+
+        The last for each of `corrections`, whose samples `sample(seed=..., correction=...)`
+        gives; where `num_accepted` is 0 the sample is not corrected. The bound of a
+        `RejectionSampling` is fixed now.
 
         Each condition is one more input of both, by its name. One seed is one sample, the
         same on every replica, in every batch and after every restart, and the same as
@@ -541,27 +635,20 @@ class GAN(GenerativeModel):
             version: a number, written as `filepath/version`; `None` takes the next.
             xla: whether to write a twin of each signature, named `..._xla`, that XLA
                 compiles. A default server refuses to run those.
+            corrections: what `sample` takes as `correction`, by the name that the
+                signature ends in.
 
         Returns:
             The path of the version directory.
 
         Raises:
-            ValueError: if an argument is out of range or `filepath` is empty.
+            ValueError: if an argument is out of range or `filepath` is empty; if there
+                are corrections and the loss makes the logit no log-ratio.
             FileExistsError: if the version exists.
             OSError: if it can't be written. Earlier versions are left as they were.
         """
-
-        def sample(seed: tf.Tensor, **given: tf.Tensor) -> dict[str, tf.Tensor]:
-            return {"samples": self._sample_by_key(random.row_keys(seed, 0, 0), given)}
-
-        def decode(z: tf.Tensor, **given: tf.Tensor) -> dict[str, tf.Tensor]:
-            samples = call_network(self._sampler, z, given, training=False)
-            return {"samples": tf.cast(samples, self.variable_dtype)}
-
-        seed = tf.TensorSpec([None], tf.int64)
-        z = tf.TensorSpec([None, self.latent_dim], self.variable_dtype)
-        signatures = {
-            "sample": serving.Signature(sample, {"seed": seed, **self.conditions}),
-            "decode": serving.Signature(decode, {"z": z, **self.conditions}),
-        }
-        return serving.export(filepath, signatures, version=version, xla=xla)
+        if corrections:
+            self._check_log_ratio("corrections", up_to_constant=True)
+        return serving.export(
+            filepath, gan_signatures(self, corrections or {}), version=version, xla=xla
+        )
