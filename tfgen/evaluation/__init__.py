@@ -6,6 +6,7 @@ from tfgen.evaluation.likelihood import LogLikelihood, bits_per_dimension, log_l
 from tfgen.evaluation.sample_coverage import density_coverage, precision_recall
 from tfgen.evaluation.sample_distances import frechet_distance, kernel_distance
 from tfgen.evaluation.signal import gradient_snr
+from tfgen.evaluation.telescoping import TelescopingRatio, telescoping_ratio
 from tfgen.evaluation.unbiased import unbiased_log_likelihood
 from tfgen.evaluation.units import ActiveUnits, active_units
 
@@ -13,6 +14,7 @@ __all__ = [
     "ActiveUnits",
     "LogLikelihood",
     "Mean",
+    "TelescopingRatio",
     "active_units",
     "annealed_importance_sampling",
     "bits_per_dimension",
@@ -23,5 +25,6 @@ __all__ = [
     "kernel_distance",
     "log_likelihood",
     "precision_recall",
+    "telescoping_ratio",
     "unbiased_log_likelihood",
 ]

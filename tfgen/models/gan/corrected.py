@@ -11,6 +11,7 @@ from tfgen.models.gan.corrections import (
     Corrected,
     Correction,
     CorrectionReport,
+    RejectionSampling,
     make_report,
 )
 from tfgen.random import Stream
@@ -91,7 +92,7 @@ def find_log_bound(model: Any, correction: Correction) -> float | None:
     Raises:
         ValueError: if none is given and the networks take conditions.
     """
-    if not correction.needs_log_bound:
+    if not isinstance(correction, RejectionSampling):
         return None
     calibration, given = correction.calibration, correction.log_bound
     if given is not None:

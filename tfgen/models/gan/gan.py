@@ -1,5 +1,6 @@
 """Generative adversarial networks."""
 
+import enum
 import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -9,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen import losses, random, serving
+from tfgen.layers import noise_keys
 from tfgen.models import checks
 from tfgen.models.conditions import as_tensors, check_conditions
 from tfgen.models.gan.checks import (
@@ -19,7 +21,12 @@ from tfgen.models.gan.checks import (
     check_stabilisers,
     check_trainable,
 )
-from tfgen.models.gan.conditions import Conditions, call_network
+from tfgen.models.gan.conditions import (
+    Conditions,
+    call_network,
+    check_labels,
+    find_classes,
+)
 from tfgen.models.gan.corrected import (
     batches,
     ratio_keys,
@@ -49,6 +56,14 @@ from tfgen.training import EvaluateCall, FitCall, global_rows
 __all__ = ["GAN"]
 
 _CHECK_SAMPLES = 1_000  # by which a log-ratio is checked
+
+
+class _Role(enum.IntEnum):
+    """What a batch is to the discriminator; each has augmentations of its own."""
+
+    REAL = 0
+    FAKE = 1
+    PENALTY = 2
 
 
 @keras.saving.register_keras_serializable("tfgen")
@@ -122,6 +137,7 @@ class GAN(GenerativeModel):
         self.sample_shape, self.conditions = check_networks(
             generator, discriminator, self.latent_dim
         )
+        self._classes = find_classes([generator, discriminator], self.conditions)
         self.generator = generator
         self.discriminator = discriminator
         self.averaged_generator: keras.Model | None = None
@@ -293,9 +309,7 @@ class GAN(GenerativeModel):
         check_trainable(self)
         self._check_call(call)
         if call.validation_data is not None:
-            check_data(
-                call.validation_data, self.sample_shape, self.conditions, "validation_data"
-            )
+            self._check_data(call.validation_data, "validation_data")
         call.callbacks.insert(0, OneSampleWarning())
         if self._guard:
             optimizers = [self.generator_optimizer, self.discriminator_optimizer]
@@ -313,7 +327,12 @@ class GAN(GenerativeModel):
                     f"`{name}` must be left out, since a GAN uses x and its conditions "
                     "alone; received one. Call `fit(x)` or `evaluate(x)`."
                 )
-        check_data(call.x, self.sample_shape, self.conditions)
+        self._check_data(call.x)
+
+    def _check_data(self, x: Any, name: str = "x") -> None:
+        check_data(x, self.sample_shape, self.conditions, name)
+        if isinstance(x, dict):
+            check_labels(x, self._classes, name)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """`discriminator_steps` updates of the discriminator, one of the generator."""
@@ -338,7 +357,7 @@ class GAN(GenerativeModel):
         keys = self._test_keys(*global_rows(real.shape[0] or tf.shape(real)[0]))
         fake = self._generate(self.generator, keys, given)
         self._discriminator_objective(real, fake, given, keys, training=False)
-        self._generator_objective(fake, real, given, training=False)
+        self._generator_objective(fake, real, given, keys, training=False)
         return self.monitor.logs
 
     def _train_discriminator(
@@ -358,7 +377,7 @@ class GAN(GenerativeModel):
     ) -> list[tf.Tensor]:
         def objective() -> tuple[tf.Tensor, list[tf.Tensor]]:
             fake = self._generate(self.generator, keys, given, training=True)
-            return self._generator_objective(fake, real, given, training=True)
+            return self._generator_objective(fake, real, given, keys, training=True)
 
         variables = self.generator.trainable_variables
         return minimise(objective, self.generator_optimizer, variables, share)
@@ -377,8 +396,8 @@ class GAN(GenerativeModel):
         training: bool,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """What the discriminator minimises, penalty included, and what to watch."""
-        real_logits = call_network(self.discriminator, real, given, training=training)
-        fake_logits = call_network(self.discriminator, fake, given, training=training)
+        real_logits = self._discriminate(real, given, keys, _Role.REAL, training)
+        fake_logits = self._discriminate(fake, given, keys, _Role.FAKE, training)
         loss = self.loss.discriminator(real_logits, fake_logits, self.label_smoothing)
         penalty = self._penalty(real, fake, given, keys, training)
         watched = self.monitor.track_discriminator(loss, real_logits, fake_logits, penalty)
@@ -398,7 +417,7 @@ class GAN(GenerativeModel):
             return None
 
         def discriminator(x: tf.Tensor) -> tf.Tensor:
-            return call_network(self.discriminator, x, given, training=training)
+            return self._discriminate(x, given, keys, _Role.PENALTY, training)
 
         if self.gradient_penalty == "r1":
             return losses.r1_penalty(discriminator, real)
@@ -409,15 +428,27 @@ class GAN(GenerativeModel):
         return losses.wgan_gp_penalty(discriminator, real, fake, mixture)
 
     def _generator_objective(
-        self, fake: tf.Tensor, real: tf.Tensor, given: Conditions, training: bool
+        self,
+        fake: tf.Tensor,
+        real: tf.Tensor,
+        given: Conditions,
+        keys: tf.Tensor,
+        training: bool,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """What the generator minimises, and what to watch."""
-        fake_logits = call_network(self.discriminator, fake, given, training=training)
+        fake_logits = self._discriminate(fake, given, keys, _Role.FAKE, training)
         real_logits = None
         if self.loss.needs_real_logits:
-            real_logits = call_network(self.discriminator, real, given, training=training)
+            real_logits = self._discriminate(real, given, keys, _Role.REAL, training)
         loss = self.loss.generator(fake_logits, real_logits)
         return loss, self.monitor.track_generator(loss, fake_logits)
+
+    def _discriminate(
+        self, x: tf.Tensor, given: Conditions, keys: tf.Tensor, role: _Role, training: bool
+    ) -> tf.Tensor:
+        """Logits of a batch; a layer that draws noise draws it by the rows' keys."""
+        with noise_keys(keys, role):
+            return call_network(self.discriminator, x, given, training=training)
 
     # Use.
 
@@ -493,6 +524,7 @@ class GAN(GenerativeModel):
             num_samples = len(next(iter(given.values())))
         keys = self._sample_keys(num_samples, seed)
         check_conditions(given, self.conditions, keys.shape[0], "condition")
+        check_labels(given, self._classes, "condition")
         tensors = {
             name: tf.cast(given[name], spec.dtype) for name, spec in self.conditions.items()
         }
@@ -567,7 +599,7 @@ class GAN(GenerativeModel):
 
     def _checked_data(self, x: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         x = keras.tree.map_structure(tf.convert_to_tensor, x)
-        check_data(x, self.sample_shape, self.conditions)
+        self._check_data(x)
         return check_batch(x, self.sample_shape, self.conditions)
 
     def log_density_ratio(

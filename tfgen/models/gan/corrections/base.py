@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -46,9 +46,6 @@ class Correction:
         calibration: what `GAN.calibrate` returned, or `None` to take the logit as it is.
     """
 
-    needs_log_bound: ClassVar[bool] = False
-    """Whether `latents` takes an upper bound of a."""
-
     calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
@@ -71,7 +68,7 @@ class Correction:
             keys: of rows, `uint32 [B, 2]`.
             latent_dim: the size of z.
             log_ratio: from z `[B, latent_dim]` to calibrated a(G(z)), float32 `[B]`.
-            log_bound: an upper bound of a, a scalar, where the correction needs one.
+            log_bound: an upper bound of a, a scalar, for `RejectionSampling`; 0 for others.
         """
         raise NotImplementedError
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import ClassVar
 
 import tensorflow as tf
 
@@ -49,8 +48,6 @@ class RejectionSampling(Correction):
 
     [1] Azadi et al. Discriminator rejection sampling. arXiv 1810.06758.
     """
-
-    needs_log_bound: ClassVar[bool] = True
 
     num_proposals: int = 64
     log_bound: float | None = None
