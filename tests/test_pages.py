@@ -16,6 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
         ("latents", 3),
         ("discrete", 4),
         ("extending", 6),
+        ("gan", 6),
     ],
 )
 def test_python_blocks_of_a_page_run_in_order(name, count, run_python):

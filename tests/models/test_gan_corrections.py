@@ -177,7 +177,7 @@ def test_a_critic_is_refused_with_the_reason(loss, tmp_path):
 def test_pairs_know_the_ratio_but_for_a_constant_which_calibration_finds():
     gan = gaussians(constant=3.0, loss="relativistic_pairing")
     check_law(gan.sample(4000, seed=0, correction="metropolis_hastings"), 4000)
-    with pytest.raises(ValueError, match="lacks a constant, which `GAN.calibrate` finds"):
+    with pytest.raises(ValueError, match=r"lacks a constant, which `GAN\.calibrate` finds"):
         gan.log_density_ratio(held_out(10))
     calibration = gan.calibrate(held_out(20_000), seed=0)
     assert abs(calibration.intercept + 3 * calibration.slope) < 0.2

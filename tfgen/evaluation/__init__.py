@@ -4,7 +4,12 @@ from tfgen.evaluation.annealing import annealed_importance_sampling
 from tfgen.evaluation.inference import Mean, inference_gap
 from tfgen.evaluation.likelihood import LogLikelihood, bits_per_dimension, log_likelihood
 from tfgen.evaluation.sample_coverage import density_coverage, precision_recall
-from tfgen.evaluation.sample_distances import frechet_distance, kernel_distance
+from tfgen.evaluation.sample_distances import (
+    ExtrapolatedDistance,
+    extrapolated_frechet_distance,
+    frechet_distance,
+    kernel_distance,
+)
 from tfgen.evaluation.signal import gradient_snr
 from tfgen.evaluation.telescoping import TelescopingRatio, telescoping_ratio
 from tfgen.evaluation.unbiased import unbiased_log_likelihood
@@ -12,6 +17,7 @@ from tfgen.evaluation.units import ActiveUnits, active_units
 
 __all__ = [
     "ActiveUnits",
+    "ExtrapolatedDistance",
     "LogLikelihood",
     "Mean",
     "TelescopingRatio",
@@ -19,6 +25,7 @@ __all__ = [
     "annealed_importance_sampling",
     "bits_per_dimension",
     "density_coverage",
+    "extrapolated_frechet_distance",
     "frechet_distance",
     "gradient_snr",
     "inference_gap",
