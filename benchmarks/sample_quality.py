@@ -63,6 +63,9 @@ _EPOCHS = flags.DEFINE_integer("epochs", None, "Of every generator; by default b
 _MINUTES = flags.DEFINE_float(
     "minutes", None, "CPU minutes that each GAN trains for; by default by epochs."
 )
+_NUM_SAMPLES = flags.DEFINE_integer(
+    "num_samples", None, "Samples and test images compared; by default all test images."
+)
 _RESULTS = flags.DEFINE_string(
     "results", "out/sample_quality.jsonl", "Where finished rows are kept."
 )
@@ -278,6 +281,7 @@ def main(argv: list[str]) -> None:
     print(f"{platform.machine()}, one thread, {time.strftime('%Y-%m-%d')}")
     for dataset in _DATASET.value:
         features, x, x_test, accuracy = train_classifier(dataset)
+        x_test = x_test[: _NUM_SAMPLES.value]
         size = len(x_test)
         print(f"\n{dataset}: {size} samples; the classifier is right on {accuracy:.1%}\n")
         print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|", flush=True)

@@ -22,14 +22,14 @@ def two_gaussians(nats, rows, seed=0):
 @pytest.mark.parametrize("nats", [1.0, 5.0, 20.0])
 def test_gaussians_so_many_nats_apart_are_found_to_be(nats):
     real, generated, shift = two_gaussians(nats, 8192)
-    rate = keras.optimizers.schedules.CosineDecay(3e-2, 16 * 12, alpha=0.01)
+    rate = keras.optimizers.schedules.CosineDecay(5e-2, 16 * 30, alpha=0.01)
     ratio = evaluation.telescoping_ratio(
         linear(8),
         real,
         generated,
         keras.optimizers.Adam(rate),
         batch_size=512,
-        epochs=12,
+        epochs=30,
     )
     x, _, _ = two_gaussians(nats, 2000, seed=1)
     truth = shift * x[:, 0] - shift**2 / 2
@@ -37,8 +37,8 @@ def test_gaussians_so_many_nats_apart_are_found_to_be(nats):
     # The mean over the data is the divergence itself.
     assert abs(estimate.mean() - truth.mean()) < 1.0
     assert np.mean(np.abs(estimate - truth)) < 1.0
-    # Bridge k is between Gaussians shift (sqrt(1 - (k/8)^2) - sqrt(1 - ((k+1)/8)^2)) apart.
-    means = shift * np.sqrt(1 - (np.arange(9) / 8) ** 2)
+    # Waymark k is N(shift cos(k pi / 16), 1), so a bridge's slope is the step between two.
+    means = shift * np.cos(np.arange(9) * np.pi / 16)
     assert ratio.bridges(x).shape == (2000, 8)
     slopes = ratio.network.get_weights()[0][0]
     np.testing.assert_allclose(slopes, means[:-1] - means[1:], atol=0.3)

@@ -100,9 +100,8 @@ def test_a_constant_added_to_the_logit_changes_nothing(exact, name):
 
 def test_a_logit_that_is_too_large_gives_a_wrong_law_and_calibration_mends_it():
     gan = gaussians(slope=1.5, constant=0.4)
-    for name in ("rejection", "metropolis_hastings"):
-        x = gan.sample(10_000, seed=0, correction=name).numpy()[:, 0]
-        assert stats.kstest(x, "norm", (MEAN, STDDEV)).pvalue < 1e-9
+    x = gan.sample(4096, seed=0, correction="rejection").numpy()[:, 0]
+    assert stats.kstest(x, "norm", (MEAN, STDDEV)).pvalue < 1e-9
     calibration = gan.calibrate(held_out(20_000), seed=1)
     # The logit is 1.5 a + 0.4, so a = (logit - 0.4) / 1.5.
     assert abs(calibration.slope - 2 / 3) < 4 * calibration.slope_error
@@ -110,10 +109,8 @@ def test_a_logit_that_is_too_large_gives_a_wrong_law_and_calibration_mends_it():
     assert calibration.slope_error < 0.05
     assert calibration.error_after < 0.02 < calibration.error_before
     assert abs(calibration.z_after) < 4 < abs(calibration.z_before)
-    for kind in (models.RejectionSampling, models.MetropolisHastings):
-        check_law(
-            gan.sample(10_000, seed=1, correction=kind(calibration=calibration)), 10_000
-        )
+    mended = models.RejectionSampling(calibration=calibration)
+    check_law(gan.sample(4096, seed=1, correction=mended), 4096)
     x = held_out(100)
     ratio = gan.log_density_ratio(x, calibration=calibration)
     np.testing.assert_allclose(ratio, gaussians().log_density_ratio(x), atol=0.15)

@@ -49,9 +49,9 @@ def telescoping_ratio(
 ) -> TelescopingRatio:
     """Estimates log p_real(x) - log p_generated(x) through laws between the two [1].
 
-    Waymarks lead from data to samples in K small steps,
+    Waymarks lead from data to samples in K steps of equal angle,
 
-        x_k = sqrt(1 - (k / K)^2) x_real + (k / K) x_generated,  k = 0, ..., K,
+        x_k = cos(t_k) x_real + sin(t_k) x_generated,  t_k = k pi / (2 K),  k = 0, ..., K,
 
     a classifier a_k tells waymark k from waymark k + 1, and the sum of their logits is
     the log-ratio. One classifier of both ends would be right about every example, and so
@@ -127,7 +127,7 @@ class _Bridges(keras.Model):
     """Trains the network on the waymarks between rows of two kinds."""
 
     def __init__(self, network: keras.Model, count: int) -> None:
-        super().__init__()
+        super().__init__(name="bridges")
         self.network = network
         self.count = count
         self.built = True
@@ -141,11 +141,11 @@ class _Bridges(keras.Model):
     def losses_of(self, rows: dict[str, tf.Tensor]) -> tf.Tensor:
         """The cross-entropy of each bridge, `[K]`, in nats."""
         real, generated = rows["real"], rows["generated"]
-        shares = np.arange(self.count + 1) / self.count
+        angles = 0.5 * np.pi * np.arange(self.count + 1) / self.count
         # Rolled, so that neighbours hold different pairs and pairs are many.
         waymarks = [
-            np.sqrt(1.0 - share**2) * real + share * tf.roll(generated, k, axis=0)
-            for k, share in enumerate(shares.tolist())
+            np.cos(angle) * real + np.sin(angle) * tf.roll(generated, k, axis=0)
+            for k, angle in enumerate(angles.tolist())
         ]
         logits = self.network(tf.concat(waymarks, axis=0))
         logits = tf.reshape(logits, [self.count + 1, -1, self.count])
