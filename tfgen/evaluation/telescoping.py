@@ -60,7 +60,8 @@ def telescoping_ratio(
 
     Args:
         network: a Keras model from x to K logits, `[B, K]`, such as a body that all share
-            and `keras.layers.Dense(K)`. It is trained.
+            and `keras.layers.Dense(K)`. It is trained, and learns faster of an x that is
+            centred and scaled, as by `keras.layers.Normalization`.
         real: data, `[N, ...]`.
         generated: samples, `[N, ...]`.
         optimizer: a Keras optimizer or its name.
