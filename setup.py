@@ -22,6 +22,15 @@ SERVING = ["tensorflow-serving-api>=2.19,<2.22"]
 PLOTS = ["matplotlib>=3.9,<4"]
 EXAMPLES = ["scikit-learn>=1.5,<2", "scipy>=1.17,<2", *PLOTS]
 BENCHMARKS = EXAMPLES  # torch and jax are timed too, where installed
+DOCS = [
+    "django-static-mathjax>=3.2.2.1,<4",  # MathJax's files alone: it needs no Django
+    "furo>=2025.12.19",
+    "ipykernel>=7.4,<8",
+    "myst-nb>=1.4,<2",
+    "sphinx>=9.0.4,<9.1",
+    "sphinx-copybutton>=0.5.2,<1",
+    *EXAMPLES,
+]
 TEST = [
     "build>=1.6",
     "jax>=0.10,<0.11",  # runs the programs that benchmarks/gpu.py writes
@@ -34,6 +43,7 @@ TEST = [
     "wheel>=0.48",
     *SERVING,
     *BENCHMARKS,
+    *DOCS,
 ]
 
 setup(
@@ -42,6 +52,29 @@ setup(
     description="Deep generative models on TensorFlow Probability and Keras 3.",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    keywords=[
+        "deep generative models",
+        "generative adversarial network",
+        "importance weighted autoencoder",
+        "keras",
+        "tensorflow probability",
+        "variational autoencoder",
+        "variational inference",
+    ],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Education",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Mathematics",
+        "Typing :: Typed",
+    ],
     license="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=["tfgen", "tfgen.*"]),
@@ -53,6 +86,7 @@ setup(
         "plots": PLOTS,
         "examples": EXAMPLES,
         "benchmarks": BENCHMARKS,
+        "docs": DOCS,
         "test": TEST,
     },
     zip_safe=False,

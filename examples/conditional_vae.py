@@ -144,7 +144,8 @@ def main(argv: list[str]) -> None:
     rows = np.repeat(np.arange(NUM_CLASSES), 12)
     means = conditional.sample_mean(seed=_SEED.value, condition={"c": rows})
     path = os.path.join(_OUTPUT_DIR.value, "samples_by_class.png")
-    tfgen.plots.save_image_grid(path, means, num_columns=12, zoom=3)
+    labels = [f"c = {label}" for label in range(NUM_CLASSES)]
+    tfgen.plots.image_grid(means, num_columns=12, row_labels=labels, filepath=path)
     print(f"wrote {path}, in all {time.perf_counter() - start:.0f} s")
     if _EXPORT_DIR.value:
         print("wrote", conditional.export(_EXPORT_DIR.value))

@@ -1,11 +1,29 @@
-"""Samples -> a PNG or an NPZ file."""
+"""Samples -> a PNG or an NPZ file, with progress on the way."""
 
 import os
+import sys
+import time
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
 
-__all__ = ["write"]
+__all__ = ["progress", "write"]
+
+
+def progress(batches: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """The batches; on a terminal with a bar, and the time left, on standard error."""
+    if not sys.stderr.isatty():
+        yield from batches
+        return
+    start, done, total = time.monotonic(), 0, sum(map(len, batches))
+    for batch in batches:
+        yield batch
+        done += len(batch)
+        bar = ("=" * (30 * done // total)).ljust(30, ".")
+        left = (time.monotonic() - start) * (total - done) / done
+        print(f"\r[{bar}] {done}/{total}, {left:.0f} s left ", end="", file=sys.stderr)
+    print(file=sys.stderr)
 
 
 def write(path: str, arrays: dict[str, np.ndarray], show: str = "samples") -> None:

@@ -46,11 +46,11 @@ def main(argv: list[str]) -> None:
     path = latest_version(_MODEL.value)
     model = saved_model_loader.SavedModel(path)
     seeds = _FIRST_SEED.value + np.arange(_NUM_SAMPLES.value)
-    batches = [
-        model.run(_SIGNATURE.value, seed=seeds[start : start + _BATCH_SIZE.value])
-        for start in range(0, len(seeds), _BATCH_SIZE.value)
+    batches = np.split(seeds, range(_BATCH_SIZE.value, len(seeds), _BATCH_SIZE.value))
+    results = [
+        model.run(_SIGNATURE.value, seed=batch) for batch in sample_files.progress(batches)
     ]
-    arrays = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
+    arrays = {name: np.concatenate([r[name] for r in results]) for name in results[0]}
     sample_files.write(_OUTPUT.value, {"seed": seeds, **arrays}, _SHOW.value)
     imported = {"tensorflow", "keras", "tensorflow_probability", "tfgen"} & {*sys.modules}
     print(

@@ -16,7 +16,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import sample_files
@@ -138,18 +138,6 @@ def retry(call: Callable[[], Arrays], retries: int) -> Arrays:
     return call()
 
 
-def progress(batches: list[np.ndarray]) -> Iterator[np.ndarray]:
-    """The batches, with a bar of how much of them is done on standard error."""
-    start, done, total = time.monotonic(), 0, sum(map(len, batches))
-    for batch in batches:
-        yield batch
-        done += len(batch)
-        bar = ("=" * (30 * done // total)).ljust(30, ".")
-        rate = done / (time.monotonic() - start)
-        print(f"\r[{bar}] {done}/{total}, {rate:.0f}/s", end="", file=sys.stderr)
-    print(file=sys.stderr)
-
-
 def main(argv: list[str]) -> None:
     del argv
     kind, port = {"grpc": (GrpcClient, 8500), "rest": (RestClient, 8501)}[_API.value]
@@ -163,7 +151,7 @@ def main(argv: list[str]) -> None:
         return retry(ask, _RETRIES.value)
 
     try:
-        results = [draw(batch) for batch in progress(batches)]
+        results = [draw(batch) for batch in sample_files.progress(batches)]
     except ServerError as error:
         sys.exit(f"\n{_API.value} at {address}: {error}")
     arrays = {name: np.concatenate([r[name] for r in results]) for name in results[0]}

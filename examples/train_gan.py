@@ -88,9 +88,11 @@ def draw(samples: dict[str, np.ndarray], x: np.ndarray) -> list[str]:
     paths = []
     for name, values in samples.items():
         paths.append(os.path.join(folder, f"{name}.png"))
-        if _DATASET.value == "ring":  # the data to the left
+        if _DATASET.value == "ring":
             pictures = np.stack([_picture(x), _picture(values)])
-            tfgen.plots.save_image_grid(paths[-1], pictures, num_columns=2, zoom=3)
+            tfgen.plots.image_grid(
+                pictures, num_columns=2, titles=["data", name], filepath=paths[-1]
+            )
         else:
             tfgen.plots.save_image_grid(paths[-1], values[:100], num_columns=10, zoom=3)
     return paths

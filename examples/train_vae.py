@@ -88,8 +88,8 @@ def make_decoder(shape: tuple[int, ...], latent_dim: int) -> keras.Model:
     )
 
 
-def train(x_train: np.ndarray) -> tfgen.models.VAE:
-    """A trained model: what tfgen is for takes these lines."""
+def train(x_train: np.ndarray) -> tuple[tfgen.models.VAE, keras.callbacks.History]:
+    """A trained model, and its history: what tfgen is for takes these lines."""
     shape = x_train.shape[1:]
     layer = _POSTERIORS[_POSTERIOR.value]
     encoder = make_encoder(shape, layer, _LATENT_DIM.value)
@@ -103,20 +103,21 @@ def train(x_train: np.ndarray) -> tfgen.models.VAE:
     steps = _EPOCHS.value * -(-len(x_train) // _BATCH_SIZE.value)
     schedule = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE.value, steps)
     model.compile(keras.optimizers.Adam(schedule), loss)
-    model.fit(x_train, batch_size=_BATCH_SIZE.value, epochs=_EPOCHS.value)
-    return model
+    history = model.fit(x_train, batch_size=_BATCH_SIZE.value, epochs=_EPOCHS.value)
+    return model, history
 
 
-def report(model: tfgen.models.VAE, x_train: np.ndarray, x_test: np.ndarray) -> None:
-    """Prints the bounds on held-out data beside what they have to beat."""
+def report(model: tfgen.models.VAE, x_train: np.ndarray, x_test: np.ndarray) -> str:
+    """Prints the bounds on held-out data beside what they have to beat, and draws them."""
     k = _EVALUATION_SAMPLES.value
-    bounds = {
-        "ELBO": model.log_prob(x_test, 1, seed=1),
-        "IWLB, K = 5": model.log_prob(x_test, 5, seed=1),
-        "IWLB, K = 50": model.log_prob(x_test, 50, seed=1),
-    }
+    by_samples = {n: model.log_prob(x_test, n, seed=1) for n in (1, 5, 50)}
     estimate = tfgen.evaluation.log_likelihood(model, x_test, k, seed=1)
-    bounds[f"log p(x), {k} importance samples"] = estimate.log_prob
+    bounds = {
+        "ELBO": by_samples[1],
+        "IWLB, K = 5": by_samples[5],
+        "IWLB, K = 50": by_samples[50],
+        f"log p(x), {k} importance samples": estimate.log_prob,
+    }
     beaten = {
         "independent pixels": baselines.independent_pixels,
         "probabilistic PCA": baselines.probabilistic_pca,
@@ -132,6 +133,9 @@ def report(model: tfgen.models.VAE, x_train: np.ndarray, x_test: np.ndarray) -> 
     print(f"  {'  of which from importance sampling':<40} {'':9} ± {error:.3f}")
     for name, baseline in beaten.items():
         _print_row(f"baseline: {name}", baseline(x_train, x_test))
+    path = os.path.join(_OUTPUT_DIR.value, "bounds.png")
+    tfgen.plots.bounds(by_samples, estimate, filepath=path)
+    return path
 
 
 def _print_row(name: str, values: np.ndarray) -> None:
@@ -139,17 +143,22 @@ def _print_row(name: str, values: np.ndarray) -> None:
     print(f"  {name:<40} {values.mean():9.3f} ± {error:.3f}")
 
 
-def draw(model: tfgen.models.VAE, x_test: np.ndarray) -> list[str]:
-    """Writes pictures of samples and of reconstructions; returns their paths."""
-    means = model.decode(model.prior.sample(64, seed=(0, 0))).mean()
-    samples = os.path.join(_OUTPUT_DIR.value, "samples.png")
-    tfgen.plots.save_image_grid(samples, means, zoom=6)
-    pairs = np.stack([x_test[:32], model.reconstruct(x_test[:32], seed=0)], axis=1)
-    reconstructions = os.path.join(_OUTPUT_DIR.value, "reconstructions.png")
-    tfgen.plots.save_image_grid(
-        reconstructions, pairs.reshape(-1, *x_test.shape[1:]), num_columns=8, zoom=6
+def draw(
+    model: tfgen.models.VAE, history: keras.callbacks.History, x_test: np.ndarray
+) -> list[str]:
+    """Writes pictures of the training, samples and reconstructions; returns their paths."""
+    paths = {
+        name: os.path.join(_OUTPUT_DIR.value, f"{name}.png")
+        for name in ("history", "samples", "reconstructions")
+    }
+    tfgen.plots.history(history, filepath=paths["history"])
+    tfgen.plots.save_image_grid(paths["samples"], model.sample_mean(64, seed=0), zoom=6)
+    tfgen.plots.reconstructions(
+        x_test[:20],
+        model.reconstruct(x_test[:20], seed=0),
+        filepath=paths["reconstructions"],
     )
-    return [samples, reconstructions]
+    return list(paths.values())
 
 
 def export(model: tfgen.models.VAE) -> list[str]:
@@ -177,10 +186,9 @@ def main(argv: list[str]) -> None:
     start = time.perf_counter()
     keras.utils.set_random_seed(_SEED.value)
     x_train, x_test = _DATASETS[_DATASET.value]()
-    model = train(x_train)
+    model, history = train(x_train)
     trained = time.perf_counter()
-    report(model, x_train, x_test)
-    written = draw(model, x_test)
+    written = [report(model, x_train, x_test), *draw(model, history, x_test)]
     if _EXPORT_DIR.value:
         written += export(model)
     took = time.perf_counter() - start

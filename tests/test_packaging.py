@@ -1,9 +1,11 @@
-"""What a user installs is the wheel, so the wheel is what has to work."""
+"""What a user installs has to work: the wheel, and the source archive."""
 
+import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import venv
 
 import pytest
 
@@ -57,3 +59,150 @@ def test_wheel_holds_every_module_and_nothing_else(distributions, tmp_path):
         "tfgen",
         f"tfgen-{tfgen.__version__}.dist-info",
     }
+
+
+TRAIN_SAVE_EXPORT = """
+import keras
+import numpy as np
+import tensorflow as tf
+import tfgen
+
+keras.utils.set_random_seed(0)
+x = np.random.default_rng(0).integers(0, 2, [64, 8, 8, 1]).astype("float32")
+encoder = keras.Sequential([
+    keras.layers.Input([8, 8, 1]), keras.layers.Flatten(), keras.layers.Dense(4),
+    tfgen.layers.MultivariateNormalDiag(2),
+])
+decoder = keras.Sequential([
+    keras.layers.Input([2]), keras.layers.Dense(64),
+    tfgen.layers.IndependentBernoulli([8, 8, 1]),
+])
+vae = tfgen.models.VAE(encoder, decoder)
+vae.compile("adam")
+history = vae.fit(x, epochs=3, verbose=0).history
+assert history["loss"][2] < history["loss"][0], history
+samples = vae.sample(seed=[3, 4]).numpy()
+vae.save("vae.keras")
+loaded = keras.saving.load_model("vae.keras")
+np.testing.assert_array_equal(loaded.sample(seed=[3, 4]), samples)
+served = tf.saved_model.load(vae.export("exported"))
+outputs = served.signatures["serving_default"](seed=tf.constant([3, 4], tf.int64))
+np.testing.assert_array_equal(outputs["samples"], samples)
+tfgen.plots.save_image_grid("samples.png", samples)
+"""
+
+WITHOUT_EXTRAS = """
+try:
+    tfgen.plots.image_grid(samples)
+except ImportError as error:
+    assert "tfgen[plots]" in str(error), error
+else:
+    raise AssertionError("matplotlib came without an extra")
+try:
+    tfgen.datasets.load_digits()
+except ImportError as error:
+    assert "tfgen[examples]" in str(error), error
+else:
+    raise AssertionError("scikit-learn came without an extra")
+"""
+
+WITH_EXTRAS = """
+x_train, x_test = tfgen.datasets.load_digits()
+tfgen.plots.image_grid(x_test[:4], filepath="digits.png")
+tfgen.plots.history(history, filepath="history.png")
+from tensorflow_serving.apis import prediction_log_pb2
+print("ran")
+"""
+
+TYPED = """
+import tfgen
+from tfgen.evaluation import LogLikelihood
+
+loss = tfgen.losses.IWLB(num_samples=5)
+
+
+def evaluate(model: tfgen.models.VAE) -> LogLikelihood:
+    tfgen.plots.save_image_grid("samples.png", [[[0.0]]], zoom=4)
+    return tfgen.evaluation.log_likelihood(model, [[0.0]], num_samples=100)
+"""
+
+MISTYPED = """
+import tfgen
+
+tfgen.losses.IWLB(num_samples="5")
+tfgen.plots.save_image_grid("samples.png", [[[0.0]]], zoom="4")
+tfgen.models.VAEE
+"""
+
+
+def run(*command: object, cwd: pathlib.Path | None = None) -> str:
+    """Runs a command that does not see this checkout; fails with what it printed."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    process = subprocess.run(
+        [*map(str, command)],
+        cwd=cwd,
+        env=environment | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if process.returncode:
+        pytest.fail(f"{command[:4]}: {process.stdout}\n{process.stderr}")
+    return process.stdout
+
+
+@pytest.fixture(scope="module")
+def clean_python(tmp_path_factory):
+    """The Python of an environment that holds nothing but pip."""
+    root = tmp_path_factory.mktemp("clean")
+    venv.create(root, with_pip=True)
+    return root / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def install(clean_python):
+    """Installs a requirement, from PyPI where it is no file."""
+    pip = [clean_python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    return lambda *requirement: run(*pip, *requirement)
+
+
+@pytest.mark.slow
+def test_wheel_and_source_archive_work_with_and_without_extras(
+    distributions, clean_python, install, tmp_path
+):
+    (wheel,) = distributions.glob("*.whl")
+    (archive,) = distributions.glob("*.tar.gz")
+    install(wheel)
+    run(clean_python, "-c", TRAIN_SAVE_EXPORT + WITHOUT_EXTRAS, cwd=tmp_path)
+    check_types(clean_python, tmp_path)
+    install("--no-deps", "--force-reinstall", archive)
+    install(f"{archive}[examples,serving]")
+    code = TRAIN_SAVE_EXPORT + WITH_EXTRAS
+    second = tmp_path / "second"
+    second.mkdir()
+    assert run(clean_python, "-c", code, cwd=second).endswith("ran\n")
+    assert (second / "digits.png").is_file()
+    run(clean_python, "-m", "pip", "check")
+
+
+def check_types(python: pathlib.Path, directory: pathlib.Path) -> None:
+    """A type checker of a user sees the package's types: what is wrong, and only that."""
+    found = {}
+    for name, code in {"typed": TYPED, "mistyped": MISTYPED}.items():
+        (directory / f"{name}.py").write_text(code)
+        command = [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--strict",
+            f"--python-executable={python}",
+        ]
+        command += ["--cache-dir=mypy_cache", f"{name}.py"]
+        process = subprocess.run(
+            command, cwd=directory, capture_output=True, text=True, check=False
+        )
+        found[name] = process.stdout
+    assert found["typed"].startswith("Success: no issues found"), found["typed"]
+    assert found["mistyped"].count("[arg-type]") == 2, found["mistyped"]
+    assert found["mistyped"].count("[attr-defined]") == 1, found["mistyped"]
+    assert "Found 3 errors" in found["mistyped"], found["mistyped"]

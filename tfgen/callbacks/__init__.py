@@ -5,6 +5,7 @@ from tfgen.callbacks.collapse_guard import CollapseGuard
 from tfgen.callbacks.cyclical_kl import CyclicalKL
 from tfgen.callbacks.kl_warmup import KLWarmup
 from tfgen.callbacks.learning_rates import ForDiscriminator, LearningRates
+from tfgen.callbacks.sample_grid import SampleGrid
 from tfgen.callbacks.temperature_annealing import TemperatureAnnealing
 from tfgen.training.backup import BackupAndRestore
 
@@ -16,5 +17,6 @@ __all__ = [
     "ForDiscriminator",
     "KLWarmup",
     "LearningRates",
+    "SampleGrid",
     "TemperatureAnnealing",
 ]

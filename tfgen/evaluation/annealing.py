@@ -11,9 +11,11 @@ from tfgen import random
 from tfgen.evaluation.chains import annealed_log_weights
 from tfgen.evaluation.likelihood import LogLikelihood
 from tfgen.evaluation.pareto import tail_length
+from tfgen.evaluation.progress import show_progress
 from tfgen.layers import FactoredDistribution
 from tfgen.models import VAE, checks
 from tfgen.models.blocks import in_row_blocks
+from tfgen.models.given import read_dataset
 from tfgen.models.importance import WeightSums
 
 __all__ = ["annealed_importance_sampling", "as_observed"]
@@ -35,6 +37,7 @@ def annealed_importance_sampling(
     y: Any = None,
     posterior: Any = None,
     z: Any = None,
+    verbose: Any = "auto",
 ) -> LogLikelihood:
     """log p(x) by chains that walk from the posterior q(z|x) to p(x, z).
 
@@ -54,7 +57,8 @@ def annealed_importance_sampling(
 
     Args:
         model: a `VAE`, `IWAE` or `MeanFieldVAE`, whose latents are continuous.
-        x: `[B, ...]`, what the encoder sees, or a dict of what is given by name.
+        x: `[B, ...]`, what the encoder sees, or a dict of what is given by name; or a
+            `tf.data.Dataset` of batches of x or (x, y), read as one.
         num_chains: C, at least 2.
         num_steps: distributions visited; the bound tightens as they grow.
         num_leapfrog_steps: of a Hamiltonian Monte Carlo proposal.
@@ -63,6 +67,8 @@ def annealed_importance_sampling(
         posterior: where to start, of batch shape `[B]`; the encoder's answer unless given.
         z: the latent variables that x was drawn from, `[B, *latent]` or a dict of such by
             name, for the upper bound.
+        verbose: whether to show progress and the time left; `"auto"` where the output is
+            a terminal.
 
     Returns:
         A `LogLikelihood`, four tensors `[B]`, over the chains. The standard error is the
@@ -91,6 +97,7 @@ def annealed_importance_sampling(
         checks.positive_integer(value, name)
     if num_chains == 1:
         raise ValueError("`num_chains` must be at least 2, to tell an error; received 1.")
+    x, y = read_dataset(x, y)
     q = model.encode(x) if posterior is None else posterior
     observed = as_observed(x, y)
     # Refuses what doesn't fit, before any work.
@@ -111,7 +118,10 @@ def annealed_importance_sampling(
     steps = tf.constant(num_steps)
     width = max(num_chains, _PILOT_CHAINS) * math.prod(model.structure.event_shape)
     block = max(1, _BLOCK_NUMBERS // width)
-    log_weights = in_row_blocks(lambda part: walk(*part, steps), rows, count, block)
+    progress = show_progress(count, verbose)
+    log_weights = in_row_blocks(
+        lambda part: walk(*part, steps), rows, count, block, progress
+    )
     keep = tail_length(num_chains) + 1
     sums = WeightSums.of(tf.transpose(log_weights), keep)
     result = LogLikelihood.of(sums, num_chains)

@@ -7,8 +7,10 @@ import numpy as np
 from tfgen.evaluation.annealing import as_observed
 from tfgen.evaluation.likelihood import LogLikelihood
 from tfgen.evaluation.pareto import tail_length
+from tfgen.evaluation.progress import show_progress
 from tfgen.evaluation.table import format_table
 from tfgen.models import VAE, checks
+from tfgen.models.given import read_dataset
 from tfgen.random import fresh_seed
 
 __all__ = ["Mean", "inference_gap"]
@@ -46,13 +48,14 @@ def inference_gap(
     Args:
         model: a `VAE`, `IWAE` or `MeanFieldVAE`.
         x: `[B, ...]`, what the encoder sees, or a dict of what is given by name, B at
-            least 2.
+            least 2; or a `tf.data.Dataset` of batches of x or (x, y), read as one.
         steps: of refinement; too few make the amortization gap look small.
         num_samples: posterior samples an example, of each figure, at least 2.
         learning_rate: of refinement, at the start.
         seed: an integer, or `None` for fresh numbers.
         y: `[B, *event]`, what the likelihood is of; x unless given.
-        verbose: whether to print the table.
+        verbose: whether to print the table, and, where the output is a terminal, progress
+            and the time left.
 
     Returns:
         `log_prob`, `refined_elbo`, `elbo`, `approximation_gap`, `amortization_gap` and
@@ -70,6 +73,7 @@ def inference_gap(
     """
     if checks.positive_integer(num_samples, "num_samples") == 1:
         raise ValueError("`num_samples` must be at least 2; received 1.")
+    x, y = read_dataset(x, y)
     posterior = model.encode(x)
     count = int(posterior.batch_shape[0])
     if count == 1:
@@ -77,17 +81,35 @@ def inference_gap(
     # The same noise for both, which refinement has not seen.
     seed = fresh_seed() if seed is None else seed
     observed = as_observed(x, y)
-    refined = model.refine(observed, steps, learning_rate, seed=seed, posterior=posterior)
+
+    def progress(name: str) -> Any:
+        return show_progress(count, "auto" if verbose else False, name)
+
+    refined = model.refine(
+        observed,
+        steps,
+        learning_rate,
+        seed=seed,
+        posterior=posterior,
+        progress=progress("refinement"),
+    )
     keep = tail_length(num_samples) + 1
     sums = {
-        name: model.importance_sums(observed, num_samples, seed, posterior=q, keep=keep)
-        for name, q in (("encoder", posterior), ("refined", refined))
+        name: model.importance_sums(
+            observed,
+            num_samples,
+            seed,
+            posterior=q,
+            keep=keep,
+            progress=progress(f"log-weights, {name} posterior"),
+        )
+        for name, q in (("encoder's", posterior), ("refined", refined))
     }
     estimate = LogLikelihood.of(sums["refined"], num_samples)
     estimate.warn_if_untrustworthy(num_samples, "Raise `steps` or `num_samples`.")
     log_prob = estimate.log_prob.numpy()
     elbo, refined_elbo = (
-        sums[name].sum_logs.numpy() / num_samples for name in ("encoder", "refined")
+        sums[name].sum_logs.numpy() / num_samples for name in ("encoder's", "refined")
     )
     result = {
         "log_prob": _mean(log_prob),

@@ -8,8 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen.evaluation.pareto import pareto_shape, pooled_shape, tail_length
+from tfgen.evaluation.progress import show_progress
 from tfgen.layers.arguments import canonical_event_shape
 from tfgen.models import VAE, checks
+from tfgen.models.given import num_rows, of_x, read_dataset
 from tfgen.models.importance import WeightSums
 
 __all__ = ["LogLikelihood", "bits_per_dimension", "log_likelihood"]
@@ -102,6 +104,7 @@ def log_likelihood(
     seed: Any = None,
     y: Any = None,
     posterior: Any = None,
+    verbose: Any = "auto",
 ) -> LogLikelihood:
     """log p(x), estimated by importance sampling from the posterior.
 
@@ -116,12 +119,15 @@ def log_likelihood(
 
     Args:
         model: a `VAE`, `IWAE` or `MeanFieldVAE`.
-        x: `[B, ...]`, what the encoder sees, or a dict of what is given by name.
+        x: `[B, ...]`, what the encoder sees, or a dict of what is given by name; or a
+            `tf.data.Dataset` of batches of x or (x, y), read as one.
         num_samples: K, at least 2; at least 21 for a k-hat.
         seed: an integer, or `None` for fresh numbers.
         y: `[B, *event]`, what the likelihood is of; x unless given.
         posterior: what to draw z from, of batch shape `[B]`, such as
             `model.refine(x, 200)`; the encoder's answer unless given.
+        verbose: whether to show progress and the time left; `"auto"` where the output is
+            a terminal.
 
     Returns:
         A `LogLikelihood`, four tensors `[B]`.
@@ -158,8 +164,10 @@ def log_likelihood(
     """
     if checks.positive_integer(num_samples, "num_samples") == 1:
         raise ValueError("`num_samples` must be at least 2, to tell an error; received 1.")
+    x, y = read_dataset(x, y)
+    progress = show_progress(num_rows(of_x(x)), verbose)
     keep = tail_length(num_samples) + 1
-    sums = model.importance_sums(x, num_samples, seed, y, posterior, keep=keep)
+    sums = model.importance_sums(x, num_samples, seed, y, posterior, keep, progress)
     result = LogLikelihood.of(sums, num_samples)
     result.warn_if_untrustworthy(
         num_samples,

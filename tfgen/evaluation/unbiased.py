@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfgen import random
 from tfgen.models import VAE, checks
-from tfgen.models.given import of_x
+from tfgen.models.given import of_x, read_dataset
 
 __all__ = ["unbiased_log_likelihood"]
 
@@ -35,7 +35,8 @@ def unbiased_log_likelihood(
 
     Args:
         model: a `VAE` or `IWAE`.
-        x: `[B, ...]`, what the encoder sees, or a dict of what is given by name.
+        x: `[B, ...]`, what the encoder sees, or a dict of what is given by name; or a
+            `tf.data.Dataset` of batches of such, read as one.
         min_samples: m; an example takes 4.4 m samples in the mean.
         seed: an integer, or `None` for fresh numbers. The same x and seed give the same
             numbers; an example's noise depends on which others are given with it.
@@ -55,7 +56,7 @@ def unbiased_log_likelihood(
     """
     min_samples = checks.positive_integer(min_samples, "min_samples")
     seed = random.fresh_seed() if seed is None else int(seed)
-    given = of_x(x)
+    given = of_x(read_dataset(x)[0])
     rows = len(keras.tree.flatten(given)[0])
     key = random.stream(random.row_keys(seed, 0, tf.range(rows)), random.Stream.ROULETTE)
     doublings = _num_doublings(random.uniform(key).numpy().astype("float64"))

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfgen import random
 from tfgen.models import VAE, checks
+from tfgen.models.given import read_dataset
 
 __all__ = ["ActiveUnits", "active_units"]
 
@@ -43,7 +44,8 @@ def active_units(
 
     Args:
         model: a `VAE` or `IWAE`, or a `MeanFieldVAE` with x its indices.
-        x: `[B, ...]`, or a dict of what is given by name, B at least 2.
+        x: `[B, ...]`, or a dict of what is given by name, B at least 2; or a
+            `tf.data.Dataset` of batches of such, read as one.
         threshold: of the variance, in units of z squared.
 
     Returns:
@@ -55,7 +57,7 @@ def active_units(
     Source: Burda, Grosse, Salakhutdinov, arXiv 1509.00519, section 5.2.
     """
     threshold = checks.positive_number(threshold, "threshold")
-    x = keras.tree.map_structure(tf.convert_to_tensor, x)
+    x = keras.tree.map_structure(tf.convert_to_tensor, read_dataset(x)[0])
     count = int(keras.tree.flatten(x)[0].shape[0])
     if count < 2:
         raise ValueError(f"`x` must hold at least 2 examples; received {count}.")

@@ -9,7 +9,11 @@ __all__ = ["in_row_blocks"]
 
 
 def in_row_blocks(
-    function: Callable[[Any], Any], tensors: Any, count: int | None, size: int
+    function: Callable[[Any], Any],
+    tensors: Any,
+    count: int | None,
+    size: int,
+    progress: Callable[[int], None] | None = None,
 ) -> Any:
     """What `function` returns for all rows, of which it is given `size` at a time.
 
@@ -19,6 +23,7 @@ def in_row_blocks(
         count: B; `None` where it is unknown: then all rows are one block.
         size: the number of rows of a block. The last one is filled up with copies of the
             last row, so that one program serves all of them.
+        progress: called after each block with the number of rows that are done.
 
     Returns:
         A structure of tensors `[B, ...]`.
@@ -28,7 +33,10 @@ def in_row_blocks(
     [0, 2, 4, 6, 8]
     """
     if count is None or count <= size:
-        return function(tensors)
+        result = function(tensors)
+        if progress is not None and count is not None:
+            progress(count)
+        return result
     results = []
     for start in range(0, count, size):
         index = tf.minimum(tf.range(start, start + size), count - 1)
@@ -36,4 +44,6 @@ def in_row_blocks(
             lambda t, i=index: None if t is None else tf.gather(t, i), tensors
         )
         results.append(function(part))
+        if progress is not None:
+            progress(min(start + size, count))
     return tf.nest.map_structure(lambda *r: tf.concat(r, axis=0)[:count], *results)

@@ -12,7 +12,14 @@ from tfgen.models import checks
 from tfgen.models.conditions import as_tensors, check_conditions
 from tfgen.models.parts import Structure
 
-__all__ = ["check_posterior", "given_conditions", "num_rows", "of_x", "to_tensors"]
+__all__ = [
+    "check_posterior",
+    "given_conditions",
+    "num_rows",
+    "of_x",
+    "read_dataset",
+    "to_tensors",
+]
 
 
 def of_x(x: Any) -> dict[str, Any]:
@@ -26,6 +33,45 @@ def of_x(x: Any) -> dict[str, Any]:
     if is_list and not any(hasattr(value, "shape") for value in keras.tree.flatten(x)):
         x = np.asarray(x)
     return {"x": x}
+
+
+def read_dataset(x: Any, y: Any = None) -> tuple[Any, Any]:
+    """The arrays x and y of all batches of a `tf.data.Dataset`; anything else unchanged.
+
+    Args:
+        x: a dataset of x or (x, y), batched; or what is no dataset.
+        y: what the likelihood is of; left out beside a dataset.
+
+    Raises:
+        ValueError: if the dataset never ends, is empty or not batched, or if `y` is given
+            beside it.
+    """
+    if not isinstance(x, tf.data.Dataset):
+        return x, y
+    if y is not None:
+        raise ValueError(
+            "`y` must be left out where x is a dataset; received both. Let the dataset "
+            "yield (x, y)."
+        )
+    if x.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise ValueError(
+            "`x` must be a dataset that ends; received one that repeats for ever. Take a "
+            "part of it: `dataset.take(num_batches)`."
+        )
+    if any(spec.shape.rank == 0 for spec in tf.nest.flatten(x.element_spec)):
+        raise ValueError(
+            "`x` must be a dataset of batches; received one of elements "
+            f"{x.element_spec}. Call `dataset.batch(100)`."
+        )
+    batches = [
+        keras.utils.unpack_x_y_sample_weight(batch) for batch in x.as_numpy_iterator()
+    ]
+    if not batches:
+        raise ValueError("`x` must hold at least one batch; received an empty dataset.")
+    xs, ys, _ = zip(*batches, strict=True)
+    join = lambda *parts: np.concatenate(parts)
+    x = keras.tree.map_structure(join, *xs)
+    return x, None if ys[0] is None else keras.tree.map_structure(join, *ys)
 
 
 def num_rows(given: Any) -> Any:

@@ -75,6 +75,7 @@ def importance_sums(
     width: int,
     keep: int = 0,
     xla: bool = True,
+    progress: Callable[[int], None] | None = None,
 ) -> WeightSums:
     """The sums of K weights of each example, over blocks of rows and samples.
 
@@ -89,6 +90,7 @@ def importance_sums(
         width: how many numbers the largest intermediate has for one row and sample.
         keep: how many of each row's largest log-weights to keep.
         xla: whether XLA may be used, where the sums are long enough for it to pay.
+        progress: called with the number of examples that are done.
     """
     rows = _UNKNOWN_ROWS if count is None else count
     state = {"xla": xla and rows * num_samples * width > _XLA_NUMBERS}
@@ -115,5 +117,5 @@ def importance_sums(
         return merged._replace(largest=tf.transpose(merged.largest))  # rows first
 
     size = max(1, _BLOCK_NUMBERS // (width * samples))
-    result = WeightSums(*in_row_blocks(sums, tensors, count, size))
+    result = WeightSums(*in_row_blocks(sums, tensors, count, size, progress))
     return result._replace(largest=tf.transpose(result.largest))

@@ -1,5 +1,6 @@
 """What a latent-variable model does once it is trained: draw, decode, infer, weigh."""
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -22,6 +23,7 @@ from tfgen.models.given import (
     given_conditions,
     num_rows,
     of_x,
+    read_dataset,
     to_tensors,
 )
 from tfgen.models.importance import WeightSums, importance_sums
@@ -234,7 +236,8 @@ class LatentVariableModel(GenerativeModel):
         """The posterior q(z|x, c), of batch shape `[B]`.
 
         Args:
-            x: `[B, ...]`, or a dict of what is given by name, each `[B, ...]`.
+            x: `[B, ...]`, or a dict of what is given by name, each `[B, ...]`; or a
+                `tf.data.Dataset` of batches of such, read as one.
 
         Returns:
             A distribution over z; over a dict of latents where there are several.
@@ -347,7 +350,8 @@ class LatentVariableModel(GenerativeModel):
         """log w = log p(y|z) + log p(z) - log q(z|x), z drawn from q(z|x).
 
         Args:
-            x: `[B, ...]`, what the encoder sees, or a dict of what is given by name.
+            x: `[B, ...]`, what the encoder sees, or a dict of what is given by name; or a
+                `tf.data.Dataset` of batches of x or (x, y), read as one.
             num_samples: K.
             seed: an integer, or `None` for fresh numbers. Row b is keyed by (seed, b).
             y: `[B, *event]`, what the likelihood is of; x unless given.
@@ -432,6 +436,7 @@ class LatentVariableModel(GenerativeModel):
         y: Any = None,
         posterior: Any = None,
         keep: int = 0,
+        progress: Callable[[int], None] | None = None,
     ) -> WeightSums:
         """Sums of K importance weights of each example, in bounded memory.
 
@@ -442,6 +447,7 @@ class LatentVariableModel(GenerativeModel):
             y: as `log_weights`'.
             posterior: as `log_weights`'.
             keep: how many of each row's largest log-weights to keep.
+            progress: called after each block with the number of examples that are done.
 
         Returns:
             `log_sum`, `log_sum_squares` and `sum_logs`, each `[B]`, and `largest`, the
@@ -479,6 +485,7 @@ class LatentVariableModel(GenerativeModel):
             self._width,
             keep,
             xla=xla_pays(self),
+            progress=progress,
         )
 
     @property
@@ -496,6 +503,7 @@ class LatentVariableModel(GenerativeModel):
         seed: Any = None,
         y: Any = None,
         posterior: Any = None,
+        progress: Callable[[int], None] | None = None,
     ) -> Any:
         """q(z|x) after gradient steps on each example's own parameters.
 
@@ -513,6 +521,7 @@ class LatentVariableModel(GenerativeModel):
             seed: an integer, or `None` for fresh numbers.
             y: as `log_weights`'.
             posterior: where to start; the encoder's answer unless given.
+            progress: called after each block with the number of examples that are done.
 
         Returns:
             The refined posterior, of the encoder's family and of batch shape `[B]`.
@@ -551,6 +560,7 @@ class LatentVariableModel(GenerativeModel):
             (given, y, tensors, self._keys(seed, count)),
             count,
             max(1, _REFINED_NUMBERS // numbers),
+            progress,
         )
         return start.rebuild(refined)
 
@@ -632,7 +642,7 @@ class LatentVariableModel(GenerativeModel):
 
     def _checked(self, x: Any) -> dict[str, Any]:
         """What is given, as tensors by name, of the names and shapes of the model."""
-        given = of_x(x)
+        given = of_x(read_dataset(x)[0])
         self._build_for(given)
         given = self._to_given(given)
         checks.check_given(given, self.structure)
@@ -646,6 +656,8 @@ class LatentVariableModel(GenerativeModel):
         With a posterior from outside the encoder is not asked, and the entry `x` is only
         what the likelihood is of.
         """
+        is_dataset = isinstance(x, tf.data.Dataset)
+        x, y = read_dataset(x, y)
         given = of_x(x)
         same = y is None
         y = tf.convert_to_tensor(checks.observed(given) if same else y)
@@ -654,17 +666,31 @@ class LatentVariableModel(GenerativeModel):
         else:
             check_posterior(posterior, "`posterior` must be made by", y.shape[0])
             given = given_conditions(_conditions(given), self.structure, y.shape[0])
-        self._check_observed_shape(tuple(y.shape), "x" if same else "y", same)
+        name = "x" if same else "y"
+        self._check_observed_shape(tuple(y.shape), name, same, is_dataset)
         return given, y
 
-    def _check_observed_shape(self, shape: tuple, name: str, same: bool) -> None:
-        hint = (
-            "End the decoder in a distribution over the shape of x."
-            if same
-            else "`y` is what the likelihood is of, x unless given; labels are not used: "
-            "call `fit(x)`."
-        )
-        checks.check_event(shape, name, self.structure.event_shape, hint)
+    def _check_observed_shape(
+        self, shape: tuple, name: str, same: bool, is_dataset: bool = False
+    ) -> None:
+        event = self.structure.event_shape
+        if same:
+            hint = "End the decoder in a distribution over the shape of x"
+            if None not in shape[1:] and math.prod(shape[1:]) == math.prod(event):
+                hint += (
+                    f", {shape[1:]}, and begin the encoder with `keras.layers.Flatten()`; "
+                    f"or reshape x: `x.reshape(-1, {', '.join(map(str, event))})`"
+                )
+            hint += "."
+        else:
+            instead = (
+                "pass `dataset.map(lambda x, y: x)`" if is_dataset else "call `fit(x)`"
+            )
+            hint = (
+                "`y` is what the likelihood is of, x unless given; labels are not used: "
+                f"{instead}."
+            )
+        checks.check_event(shape, name, event, hint)
 
 
 def _conditions(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tfgen import random
 from tfgen.layers import DistributionLayer, MultivariateNormalDiag, TensorDistribution
 from tfgen.losses import Bound
 from tfgen.models import checks, parts
-from tfgen.models.given import of_x
+from tfgen.models.given import of_x, read_dataset
 from tfgen.models.posterior_table import PosteriorTable
 from tfgen.models.row_adam import ascend
 from tfgen.models.vae import VAE
@@ -413,6 +413,7 @@ class MeanFieldVAE(VAE):
         num_samples: int = 8,
         seed: Any = None,
         posterior: TensorDistribution | None = None,
+        progress: Callable[[int], None] | None = None,
     ) -> TensorDistribution:
         """q(z) of new examples, decoder and prior held: inference by gradient steps.
 
@@ -426,6 +427,7 @@ class MeanFieldVAE(VAE):
             num_samples: as `VAE.refine`'s.
             seed: as `VAE.refine`'s.
             posterior: as `VAE.refine`'s, for other rows to start at.
+            progress: as `VAE.refine`'s.
 
         Returns:
             A distribution of the posterior's family, of batch shape `[B]`.
@@ -435,10 +437,17 @@ class MeanFieldVAE(VAE):
             ValueError: as `VAE.refine`.
         """
         if posterior is None:
+            x, _ = read_dataset(x)
             shape = [len(of_x(x)["x"]), self.posterior._params_size()]
             posterior = self.posterior.distribution(tf.zeros(shape))
         return super().refine(
-            x, steps, learning_rate, num_samples, seed, posterior=posterior
+            x,
+            steps,
+            learning_rate,
+            num_samples,
+            seed,
+            posterior=posterior,
+            progress=progress,
         )
 
     def _to_given(self, x: Any) -> dict[str, Any]:
@@ -448,6 +457,7 @@ class MeanFieldVAE(VAE):
         return super()._to_given(given)
 
     def _prepare(self, x: Any, y: Any = None, posterior: Any = None) -> Any:
+        x, y = read_dataset(x, y)
         if y is not None or posterior is not None:
             return super()._prepare(x, y, posterior)
         raise ValueError(

@@ -13,6 +13,7 @@ from tfgen.losses import Bound, LogWeights, Penalty, get_bound, get_penalties
 from tfgen.losses.bounds import Evaluation
 from tfgen.models import checks
 from tfgen.models.batch_penalties import BatchPenalties
+from tfgen.models.description import describe_parts
 from tfgen.models.given import num_rows, of_x
 from tfgen.models.latent_variable import LatentVariableModel
 from tfgen.models.log_weight_terms import LOG_WEIGHT_TERMS, explain_log_weights
@@ -246,6 +247,7 @@ class VAE(LatentVariableModel):
             y = self._check_data(x, y, weight, prefix="validation ")
             if y is not None:
                 call.validation_data = (x, y, weight)
+        self._compiled_objective.set_modes(call.callbacks)
         if self._guard:
             watch = self._compiled_objective.watch
             guard = LossGuard(watch, [self.optimizer], explain_log_weights)
@@ -271,7 +273,8 @@ class VAE(LatentVariableModel):
             y_spec = given.get("x") if y_spec is None else y_spec
             if isinstance(y_spec, tf.TensorSpec) and y_spec.shape.rank is not None:
                 same = y_spec is given.get("x")
-                self._check_observed_shape(tuple(y_spec.shape), f"{prefix}x", same)
+                name = f"{prefix}{'x' if same else 'y'}"
+                self._check_observed_shape(tuple(y_spec.shape), name, same, is_dataset=True)
             return y
         given = of_x(x)
         if not all(map(_is_array, keras.tree.flatten(given))):
@@ -423,11 +426,17 @@ class VAE(LatentVariableModel):
         return {name: value for name, value in results.items() if name != other}
 
     def summary(self, *args: Any, **kwargs: Any) -> None:
-        """Keras's summary, and a line on how the bound is computed."""
+        """Keras's summary, the parts of the model, and how the bound is computed."""
         super().summary(*args, **kwargs)
-        if self._objective is not None and self.built:
-            text = self.bound.describe(*self._example())
-            kwargs.get("print_fn", print)(f" Objective: {text}")
+        if not self.built:
+            return
+        posterior, prior = self._example()
+        lines = describe_parts(self, posterior)
+        if self._objective is not None:
+            lines["Objective"] = self.bound.describe(posterior, prior)
+        show = kwargs.get("print_fn") or print
+        for name, text in lines.items():
+            show(f" {name}: {text}")
 
 
 @_register
@@ -457,6 +466,17 @@ class _Objective:
     def bound_metric(self, relaxed: bool) -> keras.metrics.Metric:
         """The metric of the bound: of the relaxed model in training, or of the model."""
         return self._relaxed if relaxed else self.metrics[0]
+
+    def set_modes(self, callbacks: list[Any]) -> None:
+        """Sets `mode="max"` where callbacks of `mode="auto"` monitor what is maximised.
+
+        Keras can't tell for the metrics of a model of one's own, and refuses to guess.
+        """
+        maximised = {self.metrics[0].name, "reconstruction", self._relaxed.name}
+        for callback in callbacks:
+            monitor = str(getattr(callback, "monitor", "")).removeprefix("val_")
+            if getattr(callback, "mode", None) == "auto" and monitor in maximised:
+                callback.mode = "max"
 
     def update(
         self, loss: tf.Tensor, evaluation: Evaluation, weight: Any, relaxed: bool

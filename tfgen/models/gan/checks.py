@@ -224,7 +224,7 @@ def check_batch(
     if y is not None or weight is not None:
         raise ValueError(
             f"`{name}` must come alone; received labels or sample weights with it. Leave "
-            "them out: a GAN uses neither."
+            "them out, `fit(x)` or `fit(dataset.map(lambda x, y: x))`: a GAN uses neither."
         )
     given = x if isinstance(x, dict) else {"x": x}
     if "x" not in given:

@@ -1,5 +1,3 @@
-import builtins
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -78,14 +76,7 @@ def test_no_curves_are_refused(tmp_path):
         plots.save_curves(tmp_path / "curves.png", {}, "x", "y")
 
 
-def test_curves_without_matplotlib_name_the_extra(monkeypatch, tmp_path):
-    real_import = builtins.__import__
-
-    def no_matplotlib(name, *args, **kwargs):
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return real_import(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", no_matplotlib)
-    with pytest.raises(ImportError, match=r"tfgen\[plots\]"):
-        plots.save_curves(tmp_path / "c.png", {"a": ([0], [1])}, "x", "y")
+def test_grid_takes_another_range(tmp_path):
+    images = np.array([[[-1.0, 1.0]]])
+    plots.save_image_grid(tmp_path / "grid.png", images, value_range=(-1, 1))
+    assert read_png(tmp_path / "grid.png")[..., 0].tolist() == [[0, 255]]

@@ -1,0 +1,64 @@
+"""What the pictures share: a figure, where it is saved, styles that differ in grey."""
+
+import os
+import pathlib
+from typing import Any
+
+__all__ = ["GREYS", "PALETTE", "Filepath", "line_style", "new_figure", "save"]
+
+Filepath = str | os.PathLike | None
+
+# From dark to light, so that neighbours differ in a black-and-white print too.
+PALETTE = ("#1f3b73", "#c2571a", "#4c9f70", "#9a5fb5", "#d4a72c", "#7f7f7f")
+GREYS = {"reference": "#555555", "grid": "#dddddd"}
+_DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+_MARKERS = "os^Dv*P"
+
+# Saved pictures have twice the pixels of shown ones, so that a pixel of an image is a
+# whole number of theirs in both.
+_SHOWN_DPI, _SAVED_DPI = 100, 200
+
+
+def new_figure(size: tuple[float, float], name: str, layout: Any = None) -> Any:
+    """An empty figure of a size in inches.
+
+    Args:
+        size: width and height.
+        name: the public function that asks for it, for the error.
+        layout: matplotlib's layout engine.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+    """
+    try:
+        from tfgen.plots.inline_figure import InlineFigure
+    except ImportError as error:
+        raise ImportError(
+            f"`{name}` needs matplotlib: `pip install tfgen[plots]`."
+        ) from error
+    return InlineFigure(figsize=size, dpi=_SHOWN_DPI, layout=layout, facecolor="white")
+
+
+def save(figure: Any, filepath: Filepath) -> Any:
+    """Writes a figure to `filepath`, unless that is `None`, and returns it."""
+    if filepath is not None:
+        filepath = pathlib.Path(filepath)
+        filepath.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(filepath, dpi=_SAVED_DPI)
+    return figure
+
+
+def line_style(number: int, num_points: int) -> dict[str, Any]:
+    """Colour, dashes and marker of the line of a number: no two share all three.
+
+    Args:
+        number: of the line, from 0.
+        num_points: of the line; few are marked each, of many about a dozen are.
+    """
+    return {
+        "color": PALETTE[number % len(PALETTE)],
+        "linestyle": _DASHES[number % len(_DASHES)],
+        "marker": _MARKERS[number % len(_MARKERS)],
+        "markersize": 4,
+        "markevery": max(1, num_points // 12),
+    }
