@@ -13,7 +13,7 @@ NOTEBOOKS ?= force
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test test-slow kills lint format typecheck ci clean
+.PHONY: help demo docs test test-slow test-long test-newest test-oldest kills mutants coverage lint format typecheck ci clean
 .NOTPARALLEL:
 
 help:
@@ -21,11 +21,15 @@ help:
 	@echo "make docs       execute the notebooks and build the site (out/site/index.html)"
 	@echo "make test       quick tests, doctests and the README's code"
 	@echo "make test-slow  the tests marked slow"
+	@echo "make test-long  the tests marked long, which CI leaves out"
+	@echo "make test-newest  some tests with the newest TensorFlow, Keras and TFP; test-oldest"
 	@echo "make kills      kill and resume training 50 times, about 15 minutes"
+	@echo "make mutants    change the code in MUTANTS=60 places, and see if a test notices"
+	@echo "make coverage   branch coverage of the quick tests"
 	@echo "make lint       ruff: lint and format, changing nothing"
 	@echo "make format     ruff: mend what it can"
 	@echo "make typecheck  mypy over tfgen"
-	@echo "make ci         lint, typecheck, test"
+	@echo "make ci         lint, typecheck, test, test-slow"
 	@echo "make clean      remove .venv, caches and built files"
 
 # A stamp is touched last, so an interrupted installation starts again.
@@ -46,14 +50,55 @@ docs: $(VENV)/docs.stamp
 	    $(RUN) -m sphinx -W --keep-going -q -b html docs out/site
 	@echo "open out/site/index.html"
 
+# Programs that XLA compiled stay in a process's memory: two runs need half as much.
+MODELS := tests/models tests/training
+PYTEST := $(RUN) -m pytest -n $(WORKERS)
+define pytest_in_two_runs
+	@status=0; \
+	$(PYTEST) -m "$(1)" $(MODELS) || status=1; \
+	$(PYTEST) -m "$(1)" $(MODELS:%=--ignore=%) || status=1; \
+	exit $$status
+endef
+
 test: $(VENV)/test.stamp
-	$(RUN) -m pytest -n $(WORKERS) -m "not slow"
+	$(call pytest_in_two_runs,not slow)
 
 test-slow: $(VENV)/test.stamp
-	$(RUN) -m pytest -n $(WORKERS) -m slow
+	$(call pytest_in_two_runs,slow and not long)
+
+test-long: $(VENV)/test.stamp
+	$(RUN) -m pytest -m long
+
+# Each in an environment of its own. The newest releases may be outside the ranges of
+# setup.py, which pip then says; the oldest are the lower ends of those ranges.
+CORE := tensorflow keras tensorflow-probability tf-keras
+CORE_TESTS := tests/test_random.py tests/layers tests/losses tests/training
+
+test-newest:
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/pip install --quiet -e ".[test]"
+	.venv-newest/bin/pip install --quiet --upgrade $(CORE)
+	.venv-newest/bin/python -m pytest -n $(WORKERS) -m "not slow" $(CORE_TESTS)
+
+test-oldest:
+	$(PYTHON) -m venv .venv-oldest
+	sed -nE 's/^ +"([a-z-]+)>=([0-9.]+),.*/\1==\2.*/p' setup.py | \
+	    grep -E '^(tensorflow|keras|tensorflow-probability|tf-keras|numpy)=' \
+	    > .venv-oldest/constraints.txt
+	.venv-oldest/bin/pip install --quiet -c .venv-oldest/constraints.txt -e ".[test]"
+	.venv-oldest/bin/python -m pytest -n $(WORKERS) -m "not slow" $(CORE_TESTS)
 
 kills: $(VENV)/test.stamp
 	$(RUN) -m tests.training.kills 50
+
+MUTANTS ?= 60
+SEED ?= 0
+mutants: $(VENV)/test.stamp
+	$(RUN) -m tests.mutants $(MUTANTS) $(SEED)
+
+coverage: $(VENV)/test.stamp
+	$(RUN) -m pytest -n $(WORKERS) -m "not slow" --cov=tfgen --cov-branch \
+	    --cov-report=term-missing:skip-covered
 
 lint: $(VENV)/test.stamp
 	$(RUN) -m ruff check .
@@ -66,7 +111,7 @@ format: $(VENV)/test.stamp
 typecheck: $(VENV)/test.stamp
 	$(RUN) -m mypy
 
-ci: lint typecheck test
+ci: lint typecheck test test-slow
 
 clean:
 	rm -rf $(VENV) build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -33,9 +33,11 @@ DOCS = [
 ]
 TEST = [
     "build>=1.6",
+    "hypothesis>=6.170,<7",
     "jax>=0.10,<0.11",  # runs the programs that benchmarks/gpu.py writes
     "mypy>=2.4,<3",
     "pytest>=9.2,<10",
+    "pytest-cov>=7.1,<8",
     "pytest-xdist>=3.8,<4",
     "ruff>=0.17.5,<0.18",
     "setuptools>=65",

@@ -8,9 +8,15 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.usage import Usage
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Usage())
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,8 @@ import pytest
 from tests.linear_gaussian import LinearGaussian
 from tfgen.callbacks import CapacityWarmup, CyclicalKL, KLWarmup
 from tfgen.losses import ELBO, KLCapacity
+from tfgen.models import GAN
+from tfgen.training import TrainingWarning
 
 MODEL = LinearGaussian()
 _, X = MODEL.sample(40)
@@ -49,15 +51,26 @@ def test_beta_rises_in_a_line_and_stays(options):
 def test_warmup_goes_on_where_fit_does():
     vae = MODEL.vae()
     vae.compile(keras.optimizers.SGD(0.0), ELBO(), run_eagerly=True)
-    vae.fit(X, initial_epoch=3, epochs=4, verbose=0, callbacks=[KLWarmup(8)])
+    with pytest.warns(TrainingWarning, match="ends after 4 epochs, with beta at 0.5"):
+        vae.fit(X, initial_epoch=3, epochs=4, verbose=0, callbacks=[KLWarmup(8)])
     assert float(vae.bound.beta.numpy()) == pytest.approx(0.5)
 
 
 def test_model_without_a_beta_is_refused():
     vae = MODEL.vae()
     vae.compile("adam", "iwlb", run_eagerly=True)
-    with pytest.raises(TypeError, match=r"`KLWarmup` changes the beta.*IWLB"):
+    text = r"`KLWarmup` changes the beta.*IWLB.*Train the first epochs by compile\(.*'elbo'"
+    with pytest.raises(TypeError, match=text):
         vae.fit(X, verbose=0, callbacks=[KLWarmup(2)])
+
+
+def test_model_without_a_kl_is_refused():
+    generator = keras.Sequential([keras.Input([2]), keras.layers.Dense(2)])
+    discriminator = keras.Sequential([keras.Input([2]), keras.layers.Dense(1)])
+    gan = GAN(generator, discriminator, 2)
+    gan.compile(run_eagerly=True)
+    with pytest.raises(TypeError, match=r"received a GAN, which has no KL"):
+        gan.fit(X[:, :2], verbose=0, callbacks=[KLWarmup(2)])
 
 
 @pytest.mark.parametrize(

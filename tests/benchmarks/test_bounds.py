@@ -11,6 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_rows_are_of_models_that_learned(shared_data):
     command = [sys.executable, "-m", "benchmarks.bounds", "--minutes=0.2"]
     rows = ["--bound=iwlb_dreg", "--bound=mmd"]

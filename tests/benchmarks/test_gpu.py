@@ -20,6 +20,7 @@ def programs(tmp_path_factory):
     return directory
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["train", "noise", "sample"])
 def test_jax_runs_the_programs_to_the_same_numbers(programs, shared_data, name):
     script = shared_data.parent / "gpu" / "run_hlo.py"

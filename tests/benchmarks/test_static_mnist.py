@@ -40,6 +40,7 @@ def test_last_phase_is_by_the_rows_own_bound_and_the_model_is_the_papers(run_pyt
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_row_is_of_a_model_that_learned(shared_data):
     command = [sys.executable, "-m", "benchmarks.static_mnist", "--num_samples=5"]
     options = ["--minutes=1", "--test_samples=50", f"--data={shared_data}/static_mnist.npz"]

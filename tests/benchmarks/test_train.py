@@ -28,6 +28,7 @@ def test_table_has_the_limit_and_tells_who_is_missing():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("configuration", ["k1", "k5", "k50", "gan"])
 def test_every_contender_trains(configuration):
     speeds, printed = table(f"--configuration={configuration}")

@@ -152,7 +152,9 @@ def test_two_latents_are_enclosed_as_one_is():
 
 
 @pytest.mark.filterwarnings("ignore:.*effective sample size")
-@pytest.mark.parametrize("policy", ["float64", "mixed_float16"])
+@pytest.mark.parametrize(
+    "policy", ["float64", pytest.param("mixed_float16", marks=pytest.mark.slow)]
+)
 def test_policies_of_other_precision_agree(policy):
     keras.config.set_dtype_policy(policy)
     try:

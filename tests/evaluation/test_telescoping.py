@@ -52,8 +52,8 @@ def test_gaussians_so_many_nats_apart_are_found_to_be(nats):
 
 def test_bridges_that_are_too_wide_are_warned_of():
     real, generated, _ = two_gaussians(200.0, 2048)
-    with pytest.warns(RuntimeWarning, match="Bridge 1 of 2 .* more outputs"):
-        adam = keras.optimizers.Adam(0.05)
+    adam = keras.optimizers.Adam(0.05)
+    with pytest.warns(RuntimeWarning, match=r"Bridge 1 of 2 .* more outputs"):
         evaluation.telescoping_ratio(linear(2), real, generated, adam, epochs=30)
 
 

@@ -3,9 +3,11 @@
 import re
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 
+@pytest.mark.slow
 def test_digits_given_their_class_are_trained_reported_drawn_and_exported(
     run_example, tmp_path
 ):

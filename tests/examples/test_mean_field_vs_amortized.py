@@ -2,7 +2,10 @@
 
 import re
 
+import pytest
 
+
+@pytest.mark.slow
 def test_example_prints_a_row_for_each_inference_and_size(run_example, tmp_path):
     printed = run_example(
         "mean_field_vs_amortized.py",

@@ -2,7 +2,10 @@
 
 import re
 
+import pytest
 
+
+@pytest.mark.slow
 def test_example_prints_both_accuracies(run_example):
     printed = run_example("semi_supervised.py", "--epochs=40", "--units=128")
     assert "100 labels" in printed

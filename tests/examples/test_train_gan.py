@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 
+@pytest.mark.slow
 def test_digits_are_trained_drawn_and_exported_so_that_they_can_be_served(
     run_example, tmp_path
 ):

@@ -138,13 +138,19 @@ def bound_and_gradients(vae, loss):
     return run
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+LOSSES = [
+    tfgen.losses.ELBO(2, kl="monte_carlo"),
+    tfgen.losses.ELBO(estimator="stl"),
+    tfgen.losses.IWLB(3, estimator="dreg"),
+]
+
+
 @pytest.mark.parametrize(
-    "loss",
+    ("loss", "compiled"),
     [
-        tfgen.losses.ELBO(2, kl="monte_carlo"),
-        tfgen.losses.ELBO(estimator="stl"),
-        tfgen.losses.IWLB(3, estimator="dreg"),
+        *((loss, False) for loss in LOSSES),
+        *(pytest.param(loss, True, marks=pytest.mark.slow) for loss in LOSSES[:2]),
+        (LOSSES[2], True),
     ],
     ids=repr,
 )

@@ -83,7 +83,7 @@ def test_a_callback_anneals_a_weight_that_is_a_variable(make, weight):
     layer = make(use_exact_kl=True, weight=weight)
     model = keras.Sequential([keras.layers.Input([2 * D]), layer])
     assert weight not in model.trainable_variables
-    model.compile(loss=tfgen.losses.NegativeLogLikelihood())
+    model.compile(loss=tfgen.losses.NegativeLogLikelihood(), jit_compile=False)
     y = np.zeros([6, D], "float32")
     likelihood = -np.mean(tfl.MultivariateNormalDiag(D)(PARAMS).log_prob(y))
     for value in (0.0, 0.25, 1.0):
@@ -133,7 +133,8 @@ def test_a_vae_of_plain_layers_minimises_the_negative_elbo(make):
     model = keras.Model(encoder.inputs, decoder(encoder.outputs[0]))
     x = np.random.default_rng(1).normal(size=[10, 5]).astype("float32")
     # No data's gradient, so that the loss is of the weights as they are.
-    model.compile(keras.optimizers.SGD(0.0), tfgen.losses.NegativeLogLikelihood())
+    loss = tfgen.losses.NegativeLogLikelihood()
+    model.compile(keras.optimizers.SGD(0.0), loss, jit_compile=False)
     params = encoder.layers[0](x)
     history = model.fit(x, x, batch_size=10, epochs=30, verbose=0).history["loss"]
     z = tfl.MultivariateNormalDiag(D)(params).sample(4000, seed=0)
@@ -147,7 +148,7 @@ def test_a_vae_of_plain_layers_minimises_the_negative_elbo(make):
 def test_the_batch_size_does_not_change_what_is_minimised():
     layer = regularized(use_exact_kl=True)
     model = keras.Sequential([keras.layers.Input([2 * D]), layer])
-    model.compile(loss=tfgen.losses.NegativeLogLikelihood())
+    model.compile(loss=tfgen.losses.NegativeLogLikelihood(), run_eagerly=True)
     y = np.zeros([6, D], "float32")
     losses = [model.evaluate(PARAMS, y, batch_size=size, verbose=0) for size in (2, 3, 6)]
     q = layer(PARAMS)
@@ -168,7 +169,8 @@ def test_a_prior_layer_is_trained_and_saved_with_the_model(make, tmp_path):
         layers = [tfl.MultivariateNormalDiag(D), tfl.KLDivergenceAddLoss(prior)]
     model = keras.Sequential([keras.layers.Input([2 * D]), *layers])
     assert {w.name for w in model.trainable_weights} == {"logits", "loc", "raw_scale"}
-    model.compile(keras.optimizers.Adam(0.1), tfgen.losses.NegativeLogLikelihood())
+    loss = tfgen.losses.NegativeLogLikelihood()
+    model.compile(keras.optimizers.Adam(0.1), loss, run_eagerly=True)
     before = prior.loc.numpy()
     model.fit(PARAMS, np.zeros([6, D]), verbose=0)
     assert np.max(np.abs(prior.loc.numpy() - before)) > 0.01
@@ -263,3 +265,21 @@ def test_the_config_holds_the_prior(prior, kind):
 def test_bad_arguments_are_named(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_a_model_as_the_other_side_is_one_distribution_for_the_whole_batch():
+    # Called on one zero: N(0, log(2)^2), as its bias is 0.
+    prior = keras.Sequential(
+        [
+            keras.Input([]),
+            keras.layers.Reshape([1]),
+            keras.layers.Dense(2 * D),
+            tfl.MultivariateNormalDiag(D),
+        ]
+    )
+    scale = np.log(np.float32(2.0))
+    q = tfd.MultivariateNormalDiag([[1.0, 0.0], [2.0, 0.0], [3.0, 0.0]], [scale, scale])
+    # KL(N(m, s^2) || N(0, s^2)) = m^2 / (2 s^2), summed over a batch of three.
+    expected = (1 + 4 + 9) / (2 * scale**2)
+    regularizer = tfl.KLDivergenceRegularizer(prior, use_exact_kl=True)
+    assert float(regularizer(q)) == pytest.approx(expected, rel=1e-5)

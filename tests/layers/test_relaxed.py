@@ -93,7 +93,7 @@ def test_at_a_low_temperature_draws_are_near_the_discrete_ones(name):
 def test_a_callback_anneals_the_temperature_and_files_keep_it(name, tmp_path):
     layer = MAKERS[name](3, 1.0)
     model = keras.Sequential([keras.layers.Input([2]), keras.layers.Dense(3), layer])
-    model.compile("adam", tfgen.losses.NegativeLogLikelihood())
+    model.compile("adam", tfgen.losses.NegativeLogLikelihood(), jit_compile=False)
     anneal = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: layer.temperature.assign(0.5**epoch)
     )

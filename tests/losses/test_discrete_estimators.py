@@ -88,7 +88,7 @@ def test_gradient_of_the_importance_weighted_bound_is_unbiased(num_samples, name
         assert z_scores(samples, exact).max() < 4
 
 
-@pytest.mark.parametrize("backward_samples", [1, 3])
+@pytest.mark.parametrize("backward_samples", [1, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["vimco", "reinforce"])
 def test_gradient_with_some_samples_backward_is_unbiased(name, backward_samples):
     loss = IWLB(5, estimator=name, backward_samples=backward_samples)
@@ -99,7 +99,7 @@ def test_gradient_with_some_samples_backward_is_unbiased(name, backward_samples)
 
 @pytest.mark.parametrize("name", ["reinforce", "vimco"])
 @pytest.mark.parametrize("kl", ["analytic", "monte_carlo"])
-@pytest.mark.parametrize("num_samples", [2, 5])
+@pytest.mark.parametrize("num_samples", [2, pytest.param(5, marks=pytest.mark.slow)])
 def test_gradient_of_the_elbo_is_unbiased(name, kl, num_samples):
     _, *found = replicates(ELBO(num_samples, kl=kl, estimator=name))
     for samples, exact in zip(found, exact_gradients(1), strict=True):
@@ -302,8 +302,8 @@ def chain_gradients(model, loss, rows=1000, batches=100):
     ("loss", "num_samples"),
     [
         (IWLB(2, estimator="vimco"), 2),
-        (IWLB(2, estimator="ovis"), 2),
-        (ELBO(2, estimator="reinforce"), 1),
+        pytest.param(IWLB(2, estimator="ovis"), 2, marks=pytest.mark.slow),
+        pytest.param(ELBO(2, estimator="reinforce"), 1, marks=pytest.mark.slow),
         (ELBO(3, estimator={"u": "reinforce", "v": "vimco"}), 1),
     ],
     ids=repr,

@@ -71,10 +71,15 @@ def test_evaluate_gives_the_exact_elbo(off, kl):
     assert abs(elbo - truth) < 4 * 0.014
 
 
-def test_likelihood_and_annealing_and_inference_gap_take_conditions(off):
+def test_likelihood_takes_conditions(off):
     found = tfgen.evaluation.log_likelihood(off, FEW, 5000, seed=0)
     truth = MODEL.log_prob(FEW)
     assert np.all(np.abs(found[0] - truth) < 4 * np.asarray(found[1]) + 1e-4)
+
+
+@pytest.mark.slow
+def test_annealing_takes_conditions(off):
+    truth = MODEL.log_prob(FEW)
     below = tfgen.evaluation.annealed_importance_sampling(off, FEW, 30, 8, seed=0)
     np.testing.assert_allclose(np.asarray(below[0]), truth, atol=0.5)
 
@@ -146,15 +151,17 @@ def train(epochs=3, **kwargs):
     return history, vae.get_weights()
 
 
-def test_fused_fit_is_the_plain_fit():
-    history, weights = train(jit_compile=False)
-    fused_history, fused_weights = train(jit_compile=True, steps_per_execution=4)
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_fused_fit_is_the_plain_fit(jit_compile):
+    history, weights = train(run_eagerly=True)
+    fused_history, fused_weights = train(jit_compile=jit_compile, steps_per_execution=4)
     for name, values in history.items():
         np.testing.assert_allclose(fused_history[name], values, rtol=1e-5, err_msg=name)
     for value, fused in zip(weights, fused_weights, strict=True):
         np.testing.assert_allclose(fused, value, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_fit_reaches_the_maximum_likelihood_solution():
     data = MODEL.sample(1000, seed=2)
     keras.utils.set_random_seed(0)
@@ -191,7 +198,10 @@ def embedded(network, vector):
     return make
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    ["integers", *(pytest.param(k, marks=pytest.mark.slow) for k in list(KINDS)[1:])],
+)
 def test_labels_are_integers_or_one_hot_or_images(kind):
     label, c = KINDS[kind]
     vector = {
@@ -210,7 +220,7 @@ def test_labels_are_integers_or_one_hot_or_images(kind):
         truth.sample(condition={"c": ONE_HOT}, seed=1),
         atol=1e-5,
     )
-    vae.compile("adam", "elbo", jit_compile=False)
+    vae.compile("adam", "elbo", run_eagerly=True)
     assert np.isfinite(vae.fit(data, verbose=0).history["loss"]).all()
 
 
@@ -236,6 +246,7 @@ print(json.dumps([train(tf.distribute.get_strategy()), train(two)]))
 """
 
 
+@pytest.mark.slow
 def test_two_replicas_train_as_one(run_python):
     import json
 

@@ -102,7 +102,13 @@ PENALTIES = {
 
 
 @pytest.mark.parametrize(
-    ("discriminator_steps", "penalty"), [(1, None), (1, "r1"), (2, "r1_r2"), (3, "wgan_gp")]
+    ("discriminator_steps", "penalty"),
+    [
+        pytest.param(1, None, marks=pytest.mark.slow),
+        (1, "r1"),
+        pytest.param(2, "r1_r2", marks=pytest.mark.slow),
+        (3, "wgan_gp"),
+    ],
 )
 def test_training_is_the_algorithm_done_by_hand(discriminator_steps, penalty):
     gan = linear_gan(
@@ -129,10 +135,13 @@ def test_training_is_the_algorithm_done_by_hand(discriminator_steps, penalty):
     "how",
     [
         {"run_eagerly": True},
-        {"jit_compile": True},
-        {"jit_compile": False, "steps_per_execution": 3},
+        {"jit_compile": True, "steps_per_execution": 3},
+        pytest.param({"jit_compile": True}, marks=pytest.mark.slow),
+        pytest.param(
+            {"jit_compile": False, "steps_per_execution": 3}, marks=pytest.mark.slow
+        ),
     ],
-    ids=["eager", "xla", "several steps an execution"],
+    ids=["eager", "xla and several steps", "xla", "several steps"],
 )
 def test_the_way_it_is_run_changes_no_number(how):
     histories = []
@@ -356,15 +365,16 @@ def under_policy():
     keras.config.set_dtype_policy(before)
 
 
-@pytest.mark.parametrize(
-    ("policy", "dtype"),
-    [
-        ("float64", tf.float64),
-        ("mixed_bfloat16", tf.float32),
-        ("mixed_float16", tf.float32),
-    ],
-)
-@pytest.mark.parametrize("penalty", ["r1_r2", "wgan_gp"])
+def policies_and_penalties():
+    quick = [("float64", "r1_r2"), ("mixed_float16", "wgan_gp")]
+    for policy in ("float64", "mixed_bfloat16", "mixed_float16"):
+        for penalty in ("r1_r2", "wgan_gp"):
+            dtype = tf.float64 if policy == "float64" else tf.float32
+            marks = () if (policy, penalty) in quick else pytest.mark.slow
+            yield pytest.param(policy, dtype, penalty, marks=marks)
+
+
+@pytest.mark.parametrize(("policy", "dtype", "penalty"), list(policies_and_penalties()))
 def test_every_precision_trains_draws_and_exports(
     under_policy, tmp_path, policy, dtype, penalty
 ):

@@ -39,7 +39,8 @@ def test_maximum_likelihood_covers_both_modes(loss, seed, epochs):
     assert history["mean_ratio"][-1] == pytest.approx(1.0, abs=0.05)
 
 
-@pytest.mark.parametrize("epochs", [QUICK, pytest.param(WHOLE, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("epochs", [QUICK, WHOLE])
 def test_reverse_kl_ends_on_one_mode(epochs):
     # From N(0.5, 1) the nearer mode is N(2, 1/4), where KL(p_gen || p_data) = log 2. How
     # soon the noise tips it over is chance: of seeds 0, 1, 2 the first is at N(0.2, 3.3)
@@ -66,6 +67,7 @@ def test_maximum_likelihood_covers_the_ring():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_maximum_likelihood_covers_the_ring_in_nine_of_ten_seeds():
     runs = [ring_modes(seed) for seed in range(10)]
     assert sum(modes == 8 and quality >= 0.8 for modes, quality in runs) >= 9
@@ -82,6 +84,7 @@ def test_measure_of_the_ring_knows_the_ring_and_a_part_of_it():
     assert gan_recipes.modes_and_quality(np.zeros([10, 2])) == (0, 0.0)
 
 
+@pytest.mark.slow
 def test_discriminator_learns_the_density_ratio_to_a_frozen_generator():
     # The generator is N(0, 2² I) and stays it. The log-ratio falls by hundreds of nats
     # away from the ring, where no data ever are: x² among the features carries it there.

@@ -16,7 +16,11 @@ tfd = tfp.distributions
 MODEL = LinearGaussian()
 _, X = MODEL.sample(40)
 
-WAYS = [{"run_eagerly": True}, {"jit_compile": False}, {"steps_per_execution": 3}]
+WAYS = [
+    {"run_eagerly": True},
+    pytest.param({"jit_compile": False}, marks=pytest.mark.slow),
+    {"jit_compile": True, "steps_per_execution": 3},
+]
 
 
 def rows(bad):

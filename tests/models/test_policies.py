@@ -20,7 +20,13 @@ MODELS = {
 POLICIES = {"float64": 1e-6, "mixed_float16": 0.3, "mixed_bfloat16": 3.0}
 
 
-@pytest.fixture(params=POLICIES)
+@pytest.fixture(
+    params=[
+        "float64",
+        "mixed_float16",
+        pytest.param("mixed_bfloat16", marks=pytest.mark.slow),
+    ]
+)
 def policy(request):
     before = keras.config.dtype_policy(), keras.config.floatx()
     keras.config.set_dtype_policy(request.param)

@@ -151,14 +151,13 @@ def estimates(loss, posterior, prior, parts, repeats=60, batch=1000):
     return np.array(bounds), stacked
 
 
-ESTIMATORS = [
+QUICK = [ELBO(estimator="stl"), IWLB(3, estimator="dreg", backward_samples=2)]
+SLOW = [
     ELBO(kl="monte_carlo"),
     ELBO(num_samples=2),
-    ELBO(estimator="stl"),
     IWLB(3),
     IWLB(3, estimator="dreg"),
     IWLB(3, backward_samples=1),
-    IWLB(3, estimator="dreg", backward_samples=2),
 ]
 
 
@@ -179,7 +178,11 @@ def test_the_quadrature_has_converged(small):
             np.testing.assert_allclose(answers[num_samples][1][name], value, atol=5e-3)
 
 
-@pytest.mark.parametrize("loss", ESTIMATORS, ids=repr)
+@pytest.mark.parametrize(
+    "loss",
+    [*QUICK, *(pytest.param(loss, marks=pytest.mark.slow) for loss in SLOW)],
+    ids=repr,
+)
 def test_gradients_of_every_factor_are_the_exact_ones_in_the_mean(small, loss):
     _, posterior, prior, parts, answers = small
     bound, gradient = answers[3 if isinstance(loss, IWLB) else 1]

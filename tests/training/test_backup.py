@@ -90,11 +90,14 @@ def test_a_save_comes_after_whole_executions(tmp_path):
 
 
 # In the process itself, which is quick; `kills.py` kills the same runs.
-@pytest.mark.parametrize("name", ["dropout", "kl_warmup"])
+@pytest.mark.parametrize(
+    "name", ["kl_warmup", pytest.param("dropout", marks=pytest.mark.slow)]
+)
 def test_fused_runs_with_counters_and_metrics_go_on_exactly(name, tmp_path):
     check(RUNS[name], tmp_path, [6])
 
 
+@pytest.mark.slow
 def test_a_gan_with_an_average_goes_on_from_within_an_evaluation(tmp_path):
     check(RUNS["gan"], tmp_path, [2], in_evaluation=True)
 
@@ -139,7 +142,7 @@ def test_the_end_of_fit_removes_the_checkpoints_but_nothing_else(tmp_path):
     assert [path.name for path in directory.iterdir()] == ["mine"]
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut"])
+@pytest.mark.parametrize("damage", ["flip", pytest.param("cut", marks=pytest.mark.slow)])
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, damage):
     run = line()
     expected = runs.outcome(run.train())
@@ -180,7 +183,7 @@ runs.RUNS["dropout"].train(directory, [Preempt()], save_freq=False)
 """
 
 
-@pytest.mark.parametrize("where", ["train", "test"])
+@pytest.mark.parametrize("where", ["train", pytest.param("test", marks=pytest.mark.slow)])
 def test_sigterm_saves_at_once_and_exits(tmp_path, where):
     process = subprocess.run(
         [sys.executable, "-c", SIGTERM, where, tmp_path / "backup"],
@@ -268,7 +271,8 @@ def test_data_whose_order_is_not_known_give_a_warning(tmp_path):
         run.train(tmp_path)
 
 
-@pytest.mark.slow  # three minutes; `make kills` runs 50
+@pytest.mark.slow
+@pytest.mark.long  # three minutes; `make kills` runs 50
 def test_ten_kills_of_ten_change_no_bit():
     process = subprocess.run(
         [sys.executable, "-m", "tests.training.kills", "10"],

@@ -137,6 +137,7 @@ def run_workers(tmp_path, dies):
             worker.kill()
 
 
+@pytest.mark.slow
 def test_two_workers_train_as_one_and_resume_after_they_were_killed(tmp_path, run_python):
     killed = run_workers(tmp_path, dies=True)
     assert [code for _, code in killed] == [17, 17]

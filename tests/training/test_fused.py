@@ -60,6 +60,11 @@ def train(x, optimizer=None, make=make_vae, epochs=2, fit=None, **compile_argume
 
 UNFUSED = {"jit_compile": False, "steps_per_execution": 1}
 FUSED = {"jit_compile": True, "steps_per_execution": 3}
+LOOPED = {"jit_compile": False, "steps_per_execution": 3}
+# What has nothing to do with XLA is compiled among the slow tests alone.
+either_way = pytest.mark.parametrize(
+    "fused", [LOOPED, pytest.param(FUSED, marks=pytest.mark.slow)], ids=["loop", "XLA"]
+)
 
 
 def schedule():
@@ -74,10 +79,22 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_fused_training_is_unfused_training(x, name):
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("schedule", FUSED),
+        *((name, LOOPED) for name in OPTIMIZERS if name != "schedule"),
+        *(
+            pytest.param(name, FUSED, marks=pytest.mark.slow)
+            for name in OPTIMIZERS
+            if name != "schedule"
+        ),
+    ],
+    ids=repr,
+)
+def test_fused_training_is_unfused_training(x, name, options):
     plain, history, steps = train(x, OPTIMIZERS[name], **UNFUSED)
-    fused, fused_history, fused_steps = train(x, OPTIMIZERS[name], **FUSED)
+    fused, fused_history, fused_steps = train(x, OPTIMIZERS[name], **options)
     for key, values in history.items():
         np.testing.assert_allclose(fused_history[key], values, rtol=1e-5, err_msg=key)
     ends = [step for step in range(len(steps.steps)) if steps.steps[step] in (2, 3)]
@@ -86,8 +103,9 @@ def test_fused_training_is_unfused_training(x, name):
         np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-5)
 
 
-def test_callbacks_see_the_steps_of_the_epoch_and_none_beyond(x):
-    _, _, recorder = train(x, fit={"validation_data": (x[:70],)}, **FUSED)
+@either_way
+def test_callbacks_see_the_steps_of_the_epoch_and_none_beyond(x, fused):
+    _, _, recorder = train(x, fit={"validation_data": (x[:70],)}, **fused)
     assert recorder.begins == [0, 3, 0, 3]
     assert recorder.steps == [2, 3, 2, 3]
     assert recorder.tests == [2, 2]
@@ -98,12 +116,13 @@ def test_auto_is_one_execution_an_epoch_for_few_steps(x):
     assert recorder.steps == [3, 3]
 
 
+@either_way
 @pytest.mark.parametrize("known_length", [True, False])
-def test_datasets_train_as_arrays_do(x, known_length):
+def test_datasets_train_as_arrays_do(x, known_length, fused):
     dataset = tf.data.Dataset.from_tensor_slices(x).batch(32)
     if not known_length:
         dataset = dataset.filter(lambda batch: True)
-    _, history, recorder = train(dataset, **FUSED)
+    _, history, recorder = train(dataset, **fused)
     _, expected, _ = train(x, fit={"shuffle": False}, **UNFUSED)
     np.testing.assert_allclose(history["loss"], expected["loss"], rtol=1e-5)
     assert recorder.steps == [2, 3, 2, 3]
@@ -133,11 +152,12 @@ def test_mixed_float16_with_its_loss_scale_trains_fused(x):
     assert history["loss"][-1] < history["loss"][0]
 
 
-def test_early_stopping_and_tensorboard_work(x, tmp_path):
+@either_way
+def test_early_stopping_and_tensorboard_work(x, tmp_path, fused):
     stop = keras.callbacks.EarlyStopping("loss", patience=0, min_delta=1e9)
     board = keras.callbacks.TensorBoard(tmp_path, update_freq="batch")
     vae = make_vae()
-    vae.compile("adam", "elbo", **FUSED)
+    vae.compile("adam", "elbo", **fused)
     history = vae.fit(x, epochs=5, callbacks=[stop, board], verbose=0).history
     assert len(history["loss"]) == 2
     assert list((tmp_path / "train").iterdir())
@@ -256,12 +276,13 @@ class EvaluateOtherData(keras.callbacks.Callback):
         self.model.predict(self.data, batch_size=8, verbose=0)
 
 
+@either_way
 @pytest.mark.parametrize("known_length", [True, False])
-def test_a_callback_may_evaluate_other_data_between_epochs(x, known_length):
+def test_a_callback_may_evaluate_other_data_between_epochs(x, known_length, fused):
     dataset = tf.data.Dataset.from_tensor_slices(x).batch(32)
     data = x if known_length else dataset.filter(lambda batch: True)
     fit = {"validation_data": (x[:70],), "shuffle": False}
-    _, expected, _ = train(data, fit=fit, **FUSED)
+    _, expected, _ = train(data, fit=fit, **fused)
 
     def make():
         vae = make_vae()
@@ -271,7 +292,7 @@ def test_a_callback_may_evaluate_other_data_between_epochs(x, known_length):
         )
         return vae
 
-    _, history, recorder = train(data, make=make, fit=fit, **FUSED)
+    _, history, recorder = train(data, make=make, fit=fit, **fused)
     for key, values in expected.items():
         np.testing.assert_allclose(history[key], values, rtol=1e-5, err_msg=key)
     assert recorder.steps == [2, 3, 2, 3]

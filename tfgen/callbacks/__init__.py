@@ -4,6 +4,7 @@ from tfgen.callbacks.capacity_warmup import CapacityWarmup
 from tfgen.callbacks.collapse_guard import CollapseGuard
 from tfgen.callbacks.cyclical_kl import CyclicalKL
 from tfgen.callbacks.kl_warmup import KLWarmup
+from tfgen.callbacks.latent_units import LatentUnits
 from tfgen.callbacks.learning_rates import ForDiscriminator, LearningRates
 from tfgen.callbacks.sample_grid import SampleGrid
 from tfgen.callbacks.temperature_annealing import TemperatureAnnealing
@@ -16,6 +17,7 @@ __all__ = [
     "CyclicalKL",
     "ForDiscriminator",
     "KLWarmup",
+    "LatentUnits",
     "LearningRates",
     "SampleGrid",
     "TemperatureAnnealing",

@@ -1,7 +1,11 @@
 """Raises the weight of the KL over the first epochs."""
 
+import warnings
+from typing import Any
+
 from tfgen.callbacks.schedule import KLSchedule
 from tfgen.models import checks
+from tfgen.training import TrainingWarning
 
 __all__ = ["KLWarmup"]
 
@@ -15,6 +19,9 @@ class KLWarmup(KLSchedule):
     the posterior in. Beta is a variable: changing it compiles nothing anew, and what is
     logged as `elbo` stays the bound, at beta = 1. It changes once an execution
     (`steps_per_execution` steps), or once an epoch where its length is unknown.
+
+    Where the training ends before beta is `end`, `fit` begins with a
+    `tfgen.training.TrainingWarning`.
 
     Args:
         num_epochs: after which beta is `end`; a number above 0.
@@ -53,6 +60,20 @@ class KLWarmup(KLSchedule):
         self.num_epochs = checks.positive_number(num_epochs, "num_epochs")
         self.start = checks.positive_number(start, "start", or_zero=True)
         self.end = checks.positive_number(end, "end", or_zero=True)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Checks that the model's loss has a beta; warns if it does not reach its end."""
+        super().on_train_begin(logs)
+        epochs = self.params.get("epochs")
+        if epochs is not None and self.beta_at(epochs) != self.end:
+            warnings.warn(
+                f"`num_epochs` of `KLWarmup` is {self.num_epochs:g}, and `fit` ends after "
+                f"{epochs} epochs, with beta at {self.beta_at(epochs):.3g} and not at "
+                f"{self.end:g}: what it has maximised is not the bound. Train for longer, "
+                f"or warm up for less, such as KLWarmup({max(1, epochs // 2)}).",
+                TrainingWarning,
+                stacklevel=2,
+            )
 
     def beta_at(self, epochs: float) -> float:
         """Beta after so many epochs."""

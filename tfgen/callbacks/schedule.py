@@ -45,11 +45,21 @@ class KLSchedule(Schedule):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Checks that the model's loss has a beta."""
-        if not isinstance(self.model.bound, ELBO):
+        received = getattr(self.model, "bound", self.model)
+        if isinstance(received, ELBO):
+            return
+        name = type(self).__name__
+        if received is self.model:
             raise TypeError(
-                f"`{type(self).__name__}` changes the beta of `tfgen.losses.ELBO`; "
-                f"received a model compiled with {self.model.bound!r}. Use loss='elbo'."
+                f"`{name}` changes the beta of `tfgen.losses.ELBO`; received a "
+                f"{type(self.model).__name__}, which has no KL. Leave the callback out."
             )
+        raise TypeError(
+            f"`{name}` changes the beta of `tfgen.losses.ELBO`; received a model compiled "
+            f"with {received!r}, in which the KL is no term of its own. Train the first "
+            f"epochs by compile(optimizer, loss='elbo') with `{name}`; then compile with "
+            f"{received!r} and call `fit` again, without it: the weights stay."
+        )
 
     def set_at(self, epochs: float) -> None:
         """Sets beta."""

@@ -16,6 +16,7 @@ from tfgen.models.batch_penalties import BatchPenalties
 from tfgen.models.description import describe_parts
 from tfgen.models.given import num_rows, of_x
 from tfgen.models.latent_variable import LatentVariableModel
+from tfgen.models.latent_watch import LatentTrouble, LatentWatch
 from tfgen.models.log_weight_terms import LOG_WEIGHT_TERMS, explain_log_weights
 from tfgen.models.loss_guard import LossGuard, LossWatch
 from tfgen.training import EvaluateCall, FitCall, PredictCall, global_rows
@@ -138,6 +139,8 @@ class VAE(LatentVariableModel):
             batch_penalties.check(*self._example())
         super().compile(optimizer=optimizer, metrics=metrics, **kwargs)
         self._objective = _Objective(bound)
+        if self.built:
+            self.latent_watch.make_sums(*self._example())
         self._penalties = batch_penalties
         self._guard = guard
         self._has_metrics = bool(metrics or kwargs.get("weighted_metrics"))
@@ -162,6 +165,11 @@ class VAE(LatentVariableModel):
     def penalties(self) -> tuple[Penalty, ...]:
         """The penalties that the model was compiled with."""
         return self._penalties.penalties
+
+    @property
+    def latent_watch(self) -> LatentWatch:
+        """What the training steps see of the latents; see `tfgen.callbacks.LatentUnits`."""
+        return self._compiled_objective.latent_watch
 
     @property
     def _compiled_objective(self) -> "_Objective":
@@ -232,7 +240,7 @@ class VAE(LatentVariableModel):
         return super().fit(x, y, *args, **kwargs)
 
     def prepare_fit(self, call: FitCall) -> None:
-        """Checks the data, sets `call.y`, and adds the guard against bad losses."""
+        """Checks the data, sets `call.y`, and adds what watches over the training."""
         if call.class_weight is not None:
             raise ValueError(
                 "`class_weight` must be left out, since it weighs examples by labels and a "
@@ -252,6 +260,7 @@ class VAE(LatentVariableModel):
             watch = self._compiled_objective.watch
             guard = LossGuard(watch, [self.optimizer], explain_log_weights)
             call.callbacks.insert(0, guard)
+        call.callbacks.insert(0, LatentTrouble(self.latent_watch))
 
     def prepare_evaluate(self, call: EvaluateCall) -> None:
         """Checks the data, and sets `call.y`."""
@@ -307,6 +316,7 @@ class VAE(LatentVariableModel):
         if self._objective is not None and not was_built:
             self._objective.bound.check(*self._example())
             self._penalties.check(*self._example())
+            self.latent_watch.make_sums(*self._example())
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on a batch; see `keras.Model.train_step`."""
@@ -365,7 +375,7 @@ class VAE(LatentVariableModel):
         )
         likelihood = lambda: self._likelihood(evaluation.draws.z, given, training)
         penalties = self._penalties.evaluate(posterior, prior, key)
-        return Prediction(posterior, evaluation, likelihood, penalties)
+        return Prediction(posterior, evaluation, likelihood, penalties, prior)
 
     def _loss_of(
         self, given: Any, y: Any, prediction: "Prediction", weight: Any, training: bool
@@ -415,6 +425,9 @@ class VAE(LatentVariableModel):
         batch_size = tf.shape(evaluation.bound)[0]
         self.metrics[0].update_state(loss, sample_weight=batch_size)
         objective.update(loss, evaluation, weight, relaxed)
+        if training:
+            pair, terms = (prediction.posterior, prediction.prior), evaluation.terms
+            self.latent_watch.update_state(*pair, terms.total, evaluation.draws, weight)
         self._penalties.update(prediction.penalties, batch_size)
         if self._has_metrics:
             centre = central_value(discrete_law(prediction.posterior))
@@ -453,7 +466,7 @@ class IWAE(VAE):
 
 
 class _Objective:
-    """A bound, the metrics it is logged by, and the watch on its losses."""
+    """A bound, the metrics it is logged by, and what is watched beside them."""
 
     def __init__(self, bound: Bound) -> None:
         self.bound = bound
@@ -462,6 +475,7 @@ class _Objective:
         ]
         self._relaxed = keras.metrics.Mean(name=f"relaxed_{bound.label}")
         self.watch = LossWatch(LOG_WEIGHT_TERMS)
+        self.latent_watch = LatentWatch(bound)
 
     def bound_metric(self, relaxed: bool) -> keras.metrics.Metric:
         """The metric of the bound: of the relaxed model in training, or of the model."""
@@ -496,12 +510,14 @@ class Prediction(NamedTuple):
         evaluation: of the bound, a `tfgen.losses.bounds.Evaluation`.
         make_likelihood: gives p(x|z) at the draws; see `likelihood`.
         penalties: the value of each penalty of `compile`, scalars.
+        prior: p(z), of batch shape `[]` or `[B]`.
     """
 
     posterior: Any
     evaluation: Evaluation
     make_likelihood: Callable[[], tfd.Distribution]
     penalties: tuple[tf.Tensor, ...] = ()
+    prior: Any = None
 
     @property
     def draws(self) -> Any:

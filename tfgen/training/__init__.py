@@ -3,12 +3,14 @@
 from tfgen.training.call import EvaluateCall, FitCall, PredictCall
 from tfgen.training.fused import FusedModel
 from tfgen.training.replicas import global_rows, of_all_replicas
+from tfgen.training.warning import TrainingWarning
 
 __all__ = [
     "EvaluateCall",
     "FitCall",
     "FusedModel",
     "PredictCall",
+    "TrainingWarning",
     "global_rows",
     "of_all_replicas",
 ]

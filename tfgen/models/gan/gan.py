@@ -39,6 +39,7 @@ from tfgen.models.gan.corrections import (
     fit_calibration,
     get_correction,
 )
+from tfgen.models.gan.discriminator_trouble import DiscriminatorTrouble
 from tfgen.models.gan.monitor import Monitor, OneSampleWarning, explain_divergence
 from tfgen.models.gan.ratio import check_log_ratio, warn_of_ratio
 from tfgen.models.gan.signatures import gan_signatures
@@ -310,7 +311,7 @@ class GAN(GenerativeModel):
         self._check_call(call)
         if call.validation_data is not None:
             self._check_data(call.validation_data, "validation_data")
-        call.callbacks.insert(0, OneSampleWarning())
+        call.callbacks[:0] = [OneSampleWarning(), DiscriminatorTrouble()]
         if self._guard:
             optimizers = [self.generator_optimizer, self.discriminator_optimizer]
             explain = explain_divergence(self.loss)

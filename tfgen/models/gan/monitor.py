@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfgen.losses import GANLoss
 from tfgen.losses.gan.exponentials import log_count
 from tfgen.models.loss_guard import LossWatch
-from tfgen.training import of_all_replicas
+from tfgen.training import TrainingWarning, of_all_replicas
 
 __all__ = ["Monitor", "OneSampleWarning", "explain_divergence"]
 
@@ -159,7 +159,7 @@ class OneSampleWarning(keras.callbacks.Callback):
                 "discriminator is far ahead: use gradient_penalty='r1', a larger batch "
                 "or fewer discriminator_steps; or an objective that does not weigh by "
                 "exp(a), such as 'non_saturating' or 'reverse_kl'.",
-                RuntimeWarning,
+                TrainingWarning,
                 stacklevel=2,
             )
 

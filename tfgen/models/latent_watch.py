@@ -1,0 +1,271 @@
+"""What the latents do while `fit` runs: each unit's KL, and how the weights are spread."""
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfgen.layers import FactoredDistribution, discrete_law, unwrap
+from tfgen.losses import IWLB, Bound, elbo
+from tfgen.losses.penalties.units import units
+from tfgen.losses.weights import Draws
+from tfgen.models.lasting_trouble import LastingTrouble
+
+tfd = tfp.distributions
+
+__all__ = ["LatentTrouble", "LatentWatch"]
+
+# A unit with a KL below so many nats carries nothing.
+_LEAST_KL = 0.01
+# An effective sample size below it is 1.
+_LEAST_ESS = 1.1
+
+
+class _Units(NamedTuple):
+    """Of one latent and each example; `None` where it has no closed form.
+
+    Attributes:
+        kl: KL(q(z_d|x) || p(z_d)) of each unit d, `[B, D]`, in nats.
+        mean: E_q[z_d], `[B, D]`.
+    """
+
+    kl: tf.Tensor | None
+    mean: tf.Tensor | None
+
+
+class LatentWatch(keras.metrics.Metric):
+    """Sums over an epoch's training steps, on the device, of what the latents do.
+
+    As `LossWatch` it is no metric to be logged, but is kept as one. It is reset at an
+    epoch's begin by `LatentTrouble`, not by an evaluation.
+
+    Args:
+        bound: of the model. Of an `IWLB` of two samples or more, the effective sample size
+            of the weights is watched too.
+    """
+
+    def __init__(self, bound: Bound) -> None:
+        super().__init__(name="latent_watch")
+        is_weighted = isinstance(bound, IWLB) and bound.num_samples > 1
+        self.num_samples = bound.num_samples if is_weighted else 1
+        self._sums: dict[str, dict[str, keras.Variable]] = {}
+        self._count = self.add_variable((), "zeros", dtype="float64", name="count")
+        self._ess = self.add_variable((), "zeros", dtype="float64", name="ess")
+
+    def make_sums(self, posterior: Any, prior: Any) -> None:
+        """Makes the variables for a model.
+
+        Args:
+            posterior: of one example.
+            prior: of one example.
+        """
+        zeros = lambda shape, dtype: tf.zeros([1, 1, *shape], dtype)
+        if isinstance(posterior, FactoredDistribution):
+            shapes, dtypes = posterior.event_shape, posterior.dtype
+            z = {name: zeros(shape, dtypes[name]) for name, shape in shapes.items()}
+        else:
+            z = zeros(posterior.event_shape, posterior.dtype)
+        found = _units_of(posterior, prior, Draws(z, tf.zeros([1, 1])))
+        with tf.init_scope():  # may be asked for in the first step
+            self._sums = {name: self._make(name, u) for name, u in found.items()}
+
+    def _make(self, latent: str, values: _Units) -> dict[str, keras.Variable]:
+        sizes = {}
+        if values.kl is not None:
+            sizes["kl"] = values.kl.shape[-1]
+        if values.mean is not None:
+            sizes["mean"] = sizes["square"] = values.mean.shape[-1]
+        return {
+            name: self.add_variable(
+                (size,), "zeros", dtype="float64", name=f"{latent}_{name}"
+            )
+            for name, size in sizes.items()
+        }
+
+    def update_state(
+        self, posterior: Any, prior: Any, log_weights: tf.Tensor, draws: Draws, weight: Any
+    ) -> None:
+        """Takes in a training step.
+
+        Args:
+            posterior: q(z|x), of batch shape `[B]`.
+            prior: p(z), of batch shape `[]` or `[B]`.
+            log_weights: `[K, B]`.
+            draws: the values of z.
+            weight: of each example, `[B]`, or `None`.
+        """
+        rows = tf.ones(tf.shape(log_weights)[1:], tf.float64)
+        if weight is not None:
+            rows *= tf.cast(tf.reshape(weight, [-1]), tf.float64)
+        self._count.assign_add(tf.reduce_sum(rows))
+        if self.num_samples > 1:
+            shares = tf.nn.softmax(log_weights, axis=0)
+            self._ess.assign_add(_sum(rows, 1.0 / tf.reduce_sum(shares**2, axis=0)))
+        for name, values in _units_of(posterior, prior, draws).items():
+            sums = self._sums[name]
+            if values.kl is not None:
+                sums["kl"].assign_add(_sum(rows, values.kl))
+            if values.mean is not None:
+                mean = tf.cast(values.mean, tf.float64)
+                sums["mean"].assign_add(_sum(rows, mean))
+                sums["square"].assign_add(_sum(rows, mean**2))
+
+    def result(self) -> tf.Tensor:
+        """The number of examples that were seen, by their weights."""
+        return self._count.value
+
+    @property
+    def ess(self) -> float:
+        """(sum_k w_k)^2 / sum_k w_k^2 of an example, averaged; 0 where it isn't watched."""
+        return float(self._average(self._ess))
+
+    @property
+    def kl(self) -> dict[str, np.ndarray]:
+        """Each unit's KL(q(z_d|x) || p(z_d)), averaged, `[D]` by the latent's name."""
+        return {
+            name: self._average(sums["kl"])
+            for name, sums in self._sums.items()
+            if "kl" in sums
+        }
+
+    @property
+    def variance(self) -> dict[str, np.ndarray]:
+        """Var_x E_q[z_d] of each unit, `[D]` by the latent's name."""
+        return {
+            name: self._average(sums["square"]) - self._average(sums["mean"]) ** 2
+            for name, sums in self._sums.items()
+            if "mean" in sums
+        }
+
+    @property
+    def latents(self) -> list[str]:
+        """The names of the latents."""
+        return list(self._sums)
+
+    def _average(self, variable: keras.Variable) -> np.ndarray:
+        total, count = (tf.convert_to_tensor(v.value) for v in (variable, self._count))
+        with np.errstate(invalid="ignore"):  # before the first step
+            return total.numpy() / count.numpy()
+
+
+class LatentTrouble(LastingTrouble):
+    """Warns where z carries nothing, or where an IWLB lives by one of its samples.
+
+    `VAE.fit` adds one by itself.
+
+    Args:
+        watch: what the model's steps saw.
+    """
+
+    def __init__(self, watch: LatentWatch) -> None:
+        super().__init__()
+        self._watch = watch
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Begins the watch's sums."""
+        self._watch.reset_state()
+
+    def troubles(self, logs: dict[str, Any]) -> dict[str, str]:
+        """A posterior that is the prior; weights of which one is all."""
+        found = {}
+        kl, ess, count = self._largest_kl(logs), self._watch.ess, self._watch.num_samples
+        if kl < _LEAST_KL:
+            found["collapse"] = (
+                f"no unit of z has a KL(q(z|x) || p(z)) of {_LEAST_KL} nats or more; the "
+                f"largest is {kl:.1e}. The posterior has collapsed to the prior: z says "
+                "nothing of x. Begin with a small weight of the KL, by `tfgen.callbacks."
+                "KLWarmup` with loss='elbo'; give each unit free nats, by compile("
+                "penalties=[tfgen.losses.FreeBits(0.1)]); or give the decoder less to "
+                "make x from without z."
+            )
+        if count > 1 and ess < _LEAST_ESS:
+            found["ess"] = (
+                f"of the K = {count} importance weights of an example one is all: their "
+                f"effective sample size is {ess:.2f} on average, so that the IWLB gains "
+                "little over the ELBO and its gradient is noise. The posterior is far from "
+                "p(z|x): train some epochs with loss='elbo' first, end the encoder in a "
+                "wider family, such as `tfgen.layers.MultivariateNormalTriL`, or bound the "
+                "decoder's scale from below. A larger `num_samples` helps little."
+            )
+        return found
+
+    def _largest_kl(self, logs: dict[str, Any]) -> float:
+        """The largest KL of a unit; that of the whole of z where no unit's is known."""
+        by_latent = self._watch.kl
+        if by_latent and list(by_latent) == self._watch.latents:
+            return max(float(kl.max()) for kl in by_latent.values())
+        return float(logs.get("kl", np.inf))
+
+
+def _units_of(posterior: Any, prior: Any, draws: Draws) -> dict[str, _Units]:
+    """What is known of each latent's units, by its name."""
+    posterior, prior = discrete_law(posterior), discrete_law(prior)
+    means = _mean_or_none(posterior)
+    if isinstance(posterior, FactoredDistribution):
+        factors = {
+            name: (posterior.factor(name, draws.z), prior.factor(name, draws.z))
+            for name in posterior.layer.factors
+        }
+        z, means = draws.z, means or {}
+    else:
+        factors, z = {"z": (posterior, prior)}, {"z": draws.z}
+        means = {} if means is None else {"z": means}
+    found = {}
+    for name, (q, p) in factors.items():
+        kl = _kl(_marginals(q), _marginals(p), z[name], draws.log_mass)
+        mean = means.get(name)
+        batch = tf.shape(draws.log_posterior)[1]
+        found[name] = _Units(
+            None if kl is None else tf.broadcast_to(kl, [batch, kl.shape[-1]]),
+            None if mean is None else _rows(mean, q.event_shape, batch),
+        )
+    return found
+
+
+def _mean_or_none(distribution: tfd.Distribution) -> Any:
+    try:
+        return distribution.mean()
+    except NotImplementedError:
+        return None
+
+
+def _marginals(distribution: tfd.Distribution) -> tfd.Distribution | None:
+    """The distribution of each unit of a vector `[D]`, of batch shape `[..., D]`."""
+    inner = unwrap(distribution)
+    try:
+        return units(inner, "posterior")
+    except ValueError:
+        if not isinstance(inner, tfd.MultivariateNormalLinearOperator):
+            return None
+    scale = inner.scale.to_dense()
+    # As a product: summed over rows it took 6 % of a step, at [100, 50, 50].
+    variance = tf.linalg.matvec(scale**2, tf.ones(scale.shape[-1:], scale.dtype))
+    return tfd.Normal(inner.mean(), tf.sqrt(variance))
+
+
+def _kl(
+    q: tfd.Distribution | None, p: tfd.Distribution | None, z: tf.Tensor, log_mass: Any
+) -> tf.Tensor | None:
+    """KL(q || p) of each unit, `[B, D]`; over the draws where it has no closed form."""
+    if q is None or p is None:
+        return None
+    try:
+        kl = tfd.kl_divergence(q, p)
+    except NotImplementedError:
+        kl = q.log_prob(z) - p.log_prob(z)
+    if kl.shape.rank < 3:  # one for all draws
+        return kl
+    return elbo(kl, None if log_mass is None else log_mass[..., tf.newaxis])
+
+
+def _rows(mean: tf.Tensor, event_shape: tf.TensorShape, batch: tf.Tensor) -> tf.Tensor:
+    """`[B, *latent]`, or `[*latent]`, as `[B, D]`."""
+    size = event_shape.num_elements()
+    return tf.broadcast_to(tf.reshape(mean, [-1, size]), [batch, size])
+
+
+def _sum(rows: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """The sum over examples, by their weights `[B]`, of `[B]` or `[B, D]`."""
+    return tf.tensordot(rows, tf.cast(values, tf.float64), axes=1)
