@@ -1,28 +1,38 @@
-r"""Static MNIST by every bound: one model, one time, one row a bound.
+r"""Static MNIST by every bound: one model, one budget of CPU time, one row a bound.
 
-    python -m benchmarks.bounds --minutes=5
+    python -m benchmarks.bounds --cpu_minutes=5
 
 Trains the one-layer model of arXiv 1509.00519 (784-200-200-50) from the same weights by
-each bound and penalty for so many minutes of wall time, compiling included, by Adam at one
-rate. Prints, as Markdown, log p(x) of `--num_test` test images by importance samples, the
-active units, and examples a second once the program is compiled. `--bound=elbo` (again and
-again) chooses rows. Model, data and the other flags are those of `benchmarks.static_mnist`.
+each bound and penalty, on one thread, by Adam at one rate, for so many minutes of the
+process's CPU time, compiling included: other work on the machine does not change what a
+row is given. Prints, as Markdown, log p(x) of `--num_test` test images (shuffled by the
+seed) by `--test_samples` importance samples, the active units, and examples a second of
+CPU time once the program is compiled.
+
+A row is written to `--results` as soon as it is finished, and is not trained again when
+the program is started again. `--bound=elbo` (again and again) chooses rows. Model, data
+and the other flags are those of `benchmarks.static_mnist`.
 """
 
+import json
 import math
+import pathlib
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 from absl import app, flags
 
 import tfgen
 from benchmarks import static_mnist
 from tfgen.losses import (
     CIWAE,
+    DAIS,
     ELBO,
+    HIS,
     IWLB,
     MIWAE,
     MMD,
@@ -44,43 +54,53 @@ class Objective(NamedTuple):
     bound: Bound
     penalties: tuple[Penalty, ...] = ()
 
+    def __str__(self) -> str:
+        return " + ".join(map(repr, (self.bound, *self.penalties)))
+
 
 OBJECTIVES: dict[str, Callable[[], Objective]] = {
     "elbo": lambda: Objective(ELBO()),
-    "elbo_stl": lambda: Objective(ELBO(estimator="stl")),
-    "iwlb": lambda: Objective(IWLB(16)),
-    "iwlb_dreg": lambda: Objective(IWLB(16, "dreg")),
-    "iwlb_backward": lambda: Objective(IWLB(16, "dreg", backward_samples=1)),
-    "miwae": lambda: Objective(MIWAE(4, 4, "dreg")),
-    "piwae": lambda: Objective(PIWAE(4, 4, "dreg")),
-    "ciwae": lambda: Objective(CIWAE(16, 0.5, "dreg")),
+    "iwlb": lambda: Objective(IWLB(5, "dreg")),
+    "iwlb_backward": lambda: Objective(IWLB(50, "dreg", backward_samples=1)),
+    "dais": lambda: Objective(DAIS(4)),
     "renyi": lambda: Objective(Renyi(0.5, 16, "dreg")),
+    "miwae": lambda: Objective(MIWAE(4, 4, "dreg")),
+    "ciwae": lambda: Objective(CIWAE(16, 0.5, "dreg")),
+    "piwae": lambda: Objective(PIWAE(4, 4, "dreg")),
     "tvo": lambda: Objective(TVO(16)),
-    "free_bits": lambda: Objective(ELBO(), (FreeBits(0.1),)),
     "total_correlation": lambda: Objective(ELBO(), (TotalCorrelation(1.0, 50_000),)),
+    "free_bits": lambda: Objective(ELBO(), (FreeBits(0.1),)),
+    "his": lambda: Objective(HIS(3)),
+    "elbo_stl": lambda: Objective(ELBO(estimator="stl")),
     "mmd": lambda: Objective(ELBO(), (MMD(100.0),)),
+    "iwlb_all": lambda: Objective(IWLB(50, "dreg")),
 }
 
-flags.set_default(static_mnist._MINUTES, 5.0)
+_CPU_MINUTES = flags.DEFINE_float(
+    "cpu_minutes", 5.0, "Of the process's CPU time, a row.", lower_bound=0.0
+)
 _BOUND = flags.DEFINE_multi_enum(
     "bound", list(OBJECTIVES), list(OBJECTIVES), "Which rows; by default all."
 )
-_NUM_TEST = flags.DEFINE_integer("num_test", 10_000, "Test images.", lower_bound=2)
+_NUM_TEST = flags.DEFINE_integer("num_test", 1000, "Test images.", lower_bound=2)
+_RESULTS = flags.DEFINE_string(
+    "results", "bounds.json", "Where rows are kept; empty to keep none."
+)
+flags.set_default(static_mnist._TEST_SAMPLES, 500)
 
 
 class Clock(keras.callbacks.Callback):
-    """Ends a training after so many seconds, at the earliest when its speed is known."""
+    """Ends a training after so many seconds of CPU, once its speed is known."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
-        self._begin = time.perf_counter()
-        self._end = self._begin + seconds
+        self._end = time.process_time() + seconds
         self._first: tuple[int, float] | None = None
         self.steps_per_second = math.nan
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Notes the time, and stops when it is up."""
-        now, steps = time.perf_counter(), int(self.model.optimizer.iterations)
+        now, steps = time.process_time(), int(self.model.optimizer.iterations)
         if self._first is None:  # the first execution compiles
             self._first = steps, now
         elif now > self._first[1]:
@@ -89,42 +109,97 @@ class Clock(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def row(name: str, x_train: np.ndarray, x_test: np.ndarray) -> str:
-    """Trains by one objective, and returns its row of the table."""
+def measure(name: str, x_train: np.ndarray, x_test: np.ndarray) -> dict[str, Any]:
+    """Trains by one objective, and returns what its row says."""
     keras.utils.set_random_seed(FLAGS.seed)
     model = static_mnist.make_model()
     objective = OBJECTIVES[name]()
     optimizer = keras.optimizers.Adam(FLAGS.learning_rate)
     model.compile(optimizer, objective.bound, penalties=list(objective.penalties))
-    clock = Clock(60 * FLAGS.minutes)
+    clock = Clock(60 * _CPU_MINUTES.value)
     model.fit(
         x_train, batch_size=FLAGS.batch_size, epochs=10**6, callbacks=[clock], verbose=0
     )
     log_prob = np.asarray(model.log_prob(x_test, FLAGS.test_samples, seed=0), "float64")
-    error = log_prob.std() / math.sqrt(len(log_prob))
-    active = tfgen.evaluation.active_units(model, x_test).num_active
-    what = repr(objective.bound) + "".join(f" + {p!r}" for p in objective.penalties)
-    epochs = int(optimizer.iterations) * FLAGS.batch_size / len(x_train)
-    speed = clock.steps_per_second * FLAGS.batch_size
+    return {
+        "objective": str(objective),
+        "log_prob": log_prob.mean(),
+        "error": log_prob.std() / math.sqrt(len(log_prob)),
+        "active_units": int(tfgen.evaluation.active_units(model, x_test).num_active),
+        "examples_per_second": clock.steps_per_second * FLAGS.batch_size,
+        "epochs": int(optimizer.iterations) * FLAGS.batch_size / len(x_train),
+    }
+
+
+def as_markdown(row: dict[str, Any]) -> str:
+    """A row of the table."""
     return (
-        f"| `{what}` | {log_prob.mean():.2f} ± {error:.2f} | {active} | {speed:,.0f} | "
-        f"{epochs:.1f} |"
+        f"| `{row['objective']}` | {row['log_prob']:.2f} ± {row['error']:.2f} | "
+        f"{row['active_units']} | {row['examples_per_second']:,.0f} | "
+        f"{row['epochs']:.1f} |"
     )
+
+
+class Results:
+    """Rows that are finished, in a file, and the settings that they were made with.
+
+    Args:
+        path: of a JSON file; empty to keep nothing.
+        settings: what two rows of one table have in common.
+
+    Raises:
+        ValueError: if the file's rows were made with other settings.
+    """
+
+    def __init__(self, path: str, settings: dict[str, Any]) -> None:
+        self._path = pathlib.Path(path) if path else None
+        self._content: dict[str, Any] = {"settings": settings, "rows": {}}
+        if self._path is not None and self._path.exists():
+            self._content = json.loads(self._path.read_text())
+        if self._content["settings"] != settings:
+            raise ValueError(
+                f"`results` {path!r} must hold rows of these settings, {settings}; "
+                f"received {self._content['settings']}. Choose another file."
+            )
+
+    def get(self, name: str) -> dict[str, Any] | None:
+        """The row of a name, `None` where it is still to be made."""
+        row = self._content["rows"].get(name)
+        # A row of the same name by another objective is of another program.
+        return row if row and row["objective"] == str(OBJECTIVES[name]()) else None
+
+    def add(self, name: str, row: dict[str, Any]) -> None:
+        """Adds a row, and writes the file."""
+        self._content["rows"][name] = row
+        if self._path is not None:
+            new = self._path.with_suffix(".new")
+            new.write_text(json.dumps(self._content, indent=1))
+            new.replace(self._path)  # a kill leaves the old file or the new one
 
 
 def main(argv: list[str]) -> None:
     del argv
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
     images = tfgen.datasets.load_static_mnist(FLAGS.data)
     x_train, _, x_test = (x.reshape(len(x), -1) for x in images)
+    order = np.random.default_rng(FLAGS.seed).permutation(len(x_test))
+    x_test = x_test[order[: _NUM_TEST.value]]
+    names = ("batch_size", "cpu_minutes", "learning_rate", "num_test", "seed")
+    settings = {name: FLAGS[name].value for name in (*names, "test_samples")}
+    results = Results(_RESULTS.value, settings)
     print(
-        f"{FLAGS.minutes:g} minutes each, seed {FLAGS.seed}, {FLAGS.test_samples} samples "
-        f"of {_NUM_TEST.value:,} images\n\n"
-        "| objective | test log p(x), nats | active units | examples/s | epochs |\n"
+        f"{settings}\n\n"
+        "| objective | test log p(x), nats | active units | examples/s of CPU | epochs |\n"
         "|---|---|---|---|---|",
         flush=True,
     )
     for name in _BOUND.value:
-        print(row(name, x_train, x_test[: _NUM_TEST.value]), flush=True)
+        row = results.get(name)
+        if row is None:
+            row = measure(name, x_train, x_test)
+            results.add(name, row)
+        print(as_markdown(row), flush=True)
 
 
 if __name__ == "__main__":

@@ -98,6 +98,7 @@ class Stream(enum.IntEnum):
     PENALTY = 15  # draws from the prior that a penalty compares with
     TRAIN = 16
     TEST = 17
+    BATCH = 18  # which examples a batch is made of
     ACCEPT = 20  # what a GAN's correction accepts a proposal by, by number
     RESAMPLE = 21  # which proposal a row gets that accepted none
     LANGEVIN = 22  # steps of a GAN's latents, by number

@@ -101,6 +101,90 @@ def flow(invert):
     return by_hand
 
 
+def couplings(params, layer):
+    """The first half moves the second, the second the first; weights read one by one."""
+    loc, sigma = halves(params)
+    context, chain = params[..., 2 * D :], []
+    for number, network in enumerate(layer.networks):
+        kernel, bias, out, out_bias, of_context = map(tf.constant, network.get_weights())
+        order = np.roll(np.arange(D), -(number % 2))  # the 1 dimension seen, or the last 2
+        seen, moved = (order[:1], order[1:]) if number % 2 == 0 else (order[:2], order[2:])
+        assert sorted([*seen, *moved]) == list(range(D))
+        back = np.argsort([*seen, *moved])
+
+        def affine(z, seen=seen, w=(kernel, bias, out, out_bias, of_context), c=context):
+            hidden = tf.gather(z, seen, axis=-1) @ w[0] + w[1] + c @ w[4]
+            shift, raw = tf.split(tf.nn.elu(hidden) @ w[2] + w[3], 2, axis=-1)
+            return shift, raw / (1.0 + tf.abs(raw) / 5.0)
+
+        def join(z, new, seen=seen, back=back):
+            both = tf.concat([tf.gather(z, seen, axis=-1), new], -1)
+            return tf.gather(both, back, axis=-1)
+
+        def forward(z, affine=affine, join=join, moved=moved):
+            shift, log_scale = affine(z)
+            return join(z, tf.gather(z, moved, axis=-1) * tf.exp(log_scale) + shift)
+
+        def inverse(y, affine=affine, join=join, moved=moved):
+            shift, log_scale = affine(y)
+            return join(y, (tf.gather(y, moved, axis=-1) - shift) * tf.exp(-log_scale))
+
+        def log_det(z, affine=affine):
+            return tf.reduce_sum(affine(z)[1], axis=-1)
+
+        chain.append(
+            tfb.Inline(
+                forward,
+                inverse,
+                forward_log_det_jacobian_fn=log_det,
+                forward_min_event_ndims=1,
+            )
+        )
+    base = tfd.MultivariateNormalDiag(loc, sigma)
+    return tfd.TransformedDistribution(base, tfb.Chain(chain[::-1]))
+
+
+def planar(params, layer):
+    """Each flow by its definition, inverted by bisection along w."""
+    loc, sigma = halves(params)
+    eps = tf.cast(tfgen.random.normal(tfgen.random.key(0), [2, D + 1]), tf.float64)
+    chain = []
+    for number in range(2):
+        raw = params[..., 2 * D + number * (2 * D + 1) :][..., : 2 * D + 1]
+        u, w = raw[..., :D], raw[..., D : 2 * D] + eps[number, :D] / np.sqrt(D)
+        b = raw[..., -1:] + eps[number, D:]
+        wu = tf.reduce_sum(w * u, -1, keepdims=True)
+        m = tf.math.softplus(wu + np.log(np.e - 1)) - 1.0
+        v = u + (m - wu) * w / tf.reduce_sum(w * w, -1, keepdims=True)
+
+        def forward(z, w=w, b=b, v=v):
+            return z + v * tf.tanh(tf.reduce_sum(w * z, -1, keepdims=True) + b)
+
+        def inverse(y, w=w, b=b, v=v, m=m):
+            goal = tf.reduce_sum(w * y, -1, keepdims=True) + b
+            low, high = goal - tf.abs(m), goal + tf.abs(m)
+            for _ in range(80):
+                t = (low + high) / 2
+                below = t + m * tf.tanh(t) < goal
+                low, high = tf.where(below, t, low), tf.where(below, high, t)
+            return y - v * tf.tanh(low)
+
+        def log_det(z, w=w, b=b, m=m):
+            t = tf.tanh(tf.reduce_sum(w * z, -1) + b[..., 0])
+            return tf.math.log1p(m[..., 0] * (1 - t**2))
+
+        chain.append(
+            tfb.Inline(
+                forward,
+                inverse,
+                forward_log_det_jacobian_fn=log_det,
+                forward_min_event_ndims=1,
+            )
+        )
+    base = tfd.MultivariateNormalDiag(loc, sigma)
+    return tfd.TransformedDistribution(base, tfb.Chain(chain[::-1]))
+
+
 def normal(loc, sigma):
     return tfd.Normal(loc, sigma)
 
@@ -142,6 +226,20 @@ FAMILIES = [
         lambda **k: tfl.MaskedAutoregressiveFlow(D, hidden_units=[8], context_size=2, **k),
         2 * D + 2,
         flow(invert=False),
+        has_moments=False,
+    ),
+    Family(
+        "RealNVP",
+        lambda **k: tfl.RealNVP(D, num_flows=3, hidden_units=[8], context_size=2, **k),
+        2 * D + 2,
+        couplings,
+        has_moments=False,
+    ),
+    Family(
+        "PlanarFlow",
+        lambda **k: tfl.PlanarFlow(D, num_flows=2, **k),
+        2 * D + 2 * (2 * D + 1),
+        planar,
         has_moments=False,
     ),
     Family(

@@ -12,7 +12,7 @@ import tensorflow_probability as tfp
 import tfgen
 from tests.linear_gaussian import LinearGaussian
 from tfgen import random
-from tfgen.losses import CIWAE, ELBO, IWLB, MIWAE, PIWAE, TVO, Renyi, elbo, iwlb
+from tfgen.losses import CIWAE, DAIS, ELBO, IWLB, MIWAE, PIWAE, TVO, Renyi, elbo, iwlb
 from tfgen.losses.estimators import DReG
 
 tfd = tfp.distributions
@@ -121,6 +121,8 @@ def test_piwae_is_exact_where_weights_underflow():
     np.testing.assert_allclose(gradient(PIWAE(2, 1)), gradient(MIWAE(2, 1)), rtol=1e-4)
 
 
+KEYS = random.row_keys(0, 0, tf.range(7))
+
 # The linear-Gaussian model, whose log p(x) is known.
 
 MODEL = LinearGaussian()
@@ -190,6 +192,43 @@ def test_special_cases_of_the_tvo():
     same(TVO(1), ELBO(1, "monte_carlo"))
 
 
+ONE_SAMPLE = [IWLB(1), MIWAE(1, 1), PIWAE(1, 1), CIWAE(1), TVO(1), Renyi(0.5, 1)]
+
+
+@pytest.mark.parametrize("loss", ONE_SAMPLE, ids=repr)
+def test_one_sample_of_one_example_gives_the_elbo(loss):
+    same(loss, ELBO(1, "monte_carlo"), batch=1)
+
+
+@pytest.mark.parametrize(
+    "loss", [MIWAE(2, 2), PIWAE(2, 2), CIWAE(4), TVO(4), Renyi(0.5, 4)], ids=repr
+)
+def test_nothing_is_rounded_to_float32_under_float64(loss):
+    # Moves of 1e-12 in the mean are seen, and small ones are those of the gradient.
+    layer = tfgen.layers.MultivariateNormalDiag(1, dtype="float64")
+    prior = tfd.MultivariateNormalDiag(np.zeros(1), np.ones(1))
+    keys = random.row_keys(0, 0, tf.range(1))
+
+    def evaluate(mean):
+        q = layer.distribution(tf.stack([mean, tf.constant(0.3, tf.float64)])[None])
+        return loss.evaluate(
+            q,
+            prior,
+            lambda z: tfd.Normal(1.2 * z[..., 0], np.float64(1.0)).log_prob(1.0),
+            keys,
+        ).objective[0]
+
+    mean = tf.constant(0.9, tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(mean)
+        value = evaluate(mean)
+    assert value.dtype == tf.float64
+    if not isinstance(loss, PIWAE):
+        slope = (evaluate(mean + 1e-7) - evaluate(mean - 1e-7)) / 2e-7
+        np.testing.assert_allclose(tape.gradient(value, mean), slope, rtol=1e-6)
+    assert evaluate(mean + 1e-12) != value
+
+
 def test_dreg_of_renyi_vanishes_at_the_posterior():
     # Slope 1.2: the posterior is N(1.2 / 2.44, 1 / 2.44).
     scale = np.sqrt(1 / 2.44)
@@ -215,6 +254,29 @@ def test_one_fit_logs_each_bound_under_its_label():
         assert logs["loss"][0] == pytest.approx(-logs[loss.label][0], rel=1e-5)
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_bounds_under_mixed_precision_are_computed_in_float32(policy):
+    layer = tfgen.layers.MultivariateNormalDiag(2, dtype=policy)
+    encoder = [keras.Input([4]), keras.layers.Dense(4, dtype=policy), layer]
+    likelihood = tfgen.layers.IndependentNormal([4], dtype=policy)
+    decoder = [keras.Input([2]), keras.layers.Dense(8, dtype=policy), likelihood]
+    vae = tfgen.models.VAE(keras.Sequential(encoder), keras.Sequential(decoder))
+    x = np.random.default_rng(0).normal(size=[7, 4]).astype("float32")
+    for loss in (
+        MIWAE(2, 2, "dreg"),
+        PIWAE(2, 2),
+        CIWAE(3),
+        TVO(3),
+        Renyi(0.5, 3),
+        DAIS(2),
+    ):
+        vae.compile(keras.optimizers.SGD(0.01), loss, run_eagerly=True)
+        logs = vae.fit(x, batch_size=6, verbose=0).history  # the last batch has one row
+        assert np.isfinite(logs["loss"][0])
+        result = vae._predict_terms({"x": tf.constant(x)}, x, KEYS, True).evaluation
+        assert result.bound.dtype == result.objective.dtype == tf.float32
+
+
 @pytest.mark.parametrize(
     ("make", "error", "match"),
     [
@@ -225,6 +287,17 @@ def test_one_fit_logs_each_bound_under_its_label():
         (lambda: CIWAE(2, 1.5), ValueError, r"`beta` must lie in \[0, 1\]; received 1\.5"),
         (lambda: CIWAE(2, float("nan")), ValueError, r"`beta`.*nan"),
         (lambda: CIWAE(2, "1"), TypeError, r"`beta` must be a number; received '1'"),
+        (lambda: CIWAE(0), ValueError, r"`num_samples` must be at least 1; received 0"),
+        (lambda: PIWAE(2, 0), ValueError, r"`group_size` must be at least 1; received 0"),
+        (lambda: Renyi(0.5, 0), ValueError, r"`num_samples` must be at least 1"),
+        (lambda: Renyi(1.0, 2), ValueError, r"`alpha` must differ from 1; received 1"),
+        (lambda: Renyi(float("inf"), 2), ValueError, r"`alpha` must be finite"),
+        (lambda: TVO(0), ValueError, r"`num_samples` must be at least 1; received 0"),
+        (
+            lambda: CIWAE(2, -0.1),
+            ValueError,
+            r"`beta` must lie in \[0, 1\]; received -0\.1",
+        ),
         (lambda: TVO(2, (0.1, 0.5)), ValueError, r"`betas` must begin with 0"),
         (lambda: TVO(2, (0.0, 0.5, 0.5)), ValueError, r"`betas`.*increase"),
         (lambda: TVO(2, (0.0, 1.0)), ValueError, r"`betas`.*below 1"),

@@ -13,6 +13,7 @@ from tfgen.evaluation.likelihood import LogLikelihood
 from tfgen.evaluation.pareto import tail_length
 from tfgen.evaluation.progress import show_progress
 from tfgen.layers import FactoredDistribution
+from tfgen.losses.leapfrog import flattening
 from tfgen.models import VAE, checks
 from tfgen.models.blocks import in_row_blocks
 from tfgen.models.given import read_dataset
@@ -155,7 +156,7 @@ def _walk(
             state = keras.tree.map_structure(
                 lambda v, s: tf.broadcast_to(tf.cast(v, s.dtype), tf.shape(s)), z, state
             )
-        to_vector, to_latents = _flattening(state)
+        to_vector, to_latents = flattening(state)
 
         def densities(vector: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             terms = model.log_weight_terms(x, posterior=q, z=to_latents(vector))
@@ -173,26 +174,6 @@ def _walk(
         return tf.cast(tf.transpose(log_weights), model.variable_dtype)
 
     return walk
-
-
-def _flattening(latents: Any) -> tuple[Callable, Callable]:
-    """From latents `[C, B, *event]`, one or several, to vectors `[C, B, D]`, and back."""
-    events = [tuple(leaf.shape[2:]) for leaf in keras.tree.flatten(latents)]
-    sizes = [math.prod(event) for event in events]
-
-    def reshape(leaf: tf.Tensor, *event: int) -> tf.Tensor:
-        return tf.reshape(leaf, tf.concat([tf.shape(leaf)[:2], event], axis=0))
-
-    def to_vector(latents: Any) -> tf.Tensor:
-        parts = zip(keras.tree.flatten(latents), sizes, strict=True)
-        return tf.concat([reshape(*part) for part in parts], axis=-1)
-
-    def to_latents(vector: tf.Tensor) -> Any:
-        parts = zip(tf.split(vector, sizes, axis=-1), events, strict=True)
-        leaves = [reshape(part, *event) for part, event in parts]
-        return keras.tree.pack_sequence_as(latents, leaves)
-
-    return to_vector, to_latents
 
 
 def _checked_latents(z: Any, model: VAE, count: int) -> Any:

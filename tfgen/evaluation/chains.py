@@ -11,6 +11,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfgen import random
+from tfgen.losses.leapfrog import Densities, Point, leapfrog, point_function
 
 __all__ = ["annealed_log_weights"]
 
@@ -24,38 +25,6 @@ _RATE = 0.6  # the change of the log step size for a unit of acceptance too much
 # for all, directions whose period the trajectory happens to meet never mix: 20 latents,
 # noise 0.2, 500 steps, the lower bound was 0.96 low; with these 0.02.
 _LEAST, _LARGEST = 0.1, 1.5
-
-# From z `[C, B, D]` to log q(z) and log p(z), each `[C, B]`.
-Densities = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
-
-
-class _Point(NamedTuple):
-    """States of chains with their log-densities, `[C, B]`, and gradients, `[C, B, D]`."""
-
-    z: tf.Tensor
-    log_q: tf.Tensor
-    log_p: tf.Tensor
-    gradient_q: tf.Tensor
-    gradient_p: tf.Tensor
-
-    def log_prob(self, t: tf.Tensor) -> tf.Tensor:
-        return (1.0 - t) * self.log_q + t * self.log_p
-
-    def gradient(self, t: tf.Tensor) -> tf.Tensor:
-        return (1.0 - t) * self.gradient_q + t * self.gradient_p
-
-
-def _evaluation(densities: Densities) -> Callable[[tf.Tensor], _Point]:
-    """From states to points: a function of its own, so that it is traced once."""
-
-    def evaluate(z: tf.Tensor) -> _Point:
-        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-            tape.watch(z)
-            logs = densities(z)
-        gradients = (tape.gradient(v, z, unconnected_gradients="zero") for v in logs)
-        return _Point(z, *logs, *gradients)
-
-    return tf.function(evaluate, autograph=False)
 
 
 class _StepSizes(NamedTuple):
@@ -80,13 +49,13 @@ class _StepSizes(NamedTuple):
 
 
 def _move(
-    evaluate: Callable[[tf.Tensor], _Point],
-    point: _Point,
+    evaluate: Callable[[tf.Tensor], Point],
+    point: Point,
     t: tf.Tensor,
     step_size: tf.Tensor,
     keys: tf.Tensor,
     num_leapfrog_steps: int,
-) -> tuple[_Point, tf.Tensor]:
+) -> tuple[Point, tf.Tensor]:
     """A step of Hamiltonian Monte Carlo for q^(1 - t) p^t.
 
     Returns:
@@ -97,16 +66,7 @@ def _move(
     start = random.normal(random.fold_in(keys, 0), [size], chains, dtype=dtype)
     uniforms = random.uniform(random.fold_in(keys, 1), [2], chains, dtype=dtype)
     step_size *= _LEAST + (_LARGEST - _LEAST) * uniforms[..., :1]
-    momentum = start + 0.5 * step_size * point.gradient(t)
-
-    def leap(momentum: tf.Tensor, end: _Point) -> tuple[tf.Tensor, _Point]:
-        end = evaluate(end.z + step_size * momentum)
-        return momentum + step_size * end.gradient(t), end
-
-    momentum, end = tf.while_loop(
-        lambda *_: True, leap, (momentum, point), maximum_iterations=num_leapfrog_steps
-    )
-    momentum -= 0.5 * step_size * end.gradient(t)
+    momentum, end = leapfrog(evaluate, point, start, t, step_size, num_leapfrog_steps)
     kinetic = 0.5 * tf.reduce_sum(tf.square(start) - tf.square(momentum), axis=-1)
     probability = tf.exp(tf.minimum(end.log_prob(t) - point.log_prob(t) + kinetic, 0.0))
     # A proposal of undefined density is refused.
@@ -117,11 +77,11 @@ def _move(
         mask = accepted if new.shape.rank == 2 else accepted[..., tf.newaxis]
         return tf.where(mask, new, old)
 
-    return _Point(*map(choose, end, point)), probability
+    return Point(*map(choose, end, point)), probability
 
 
 def _tuned(
-    evaluate: Callable[[tf.Tensor], _Point],
+    evaluate: Callable[[tf.Tensor], Point],
     state: tf.Tensor,
     keys: tf.Tensor,
     num_leapfrog_steps: int,
@@ -138,11 +98,11 @@ def _tuned(
     rungs = tf.TensorArray(dtype, _RUNGS, element_shape=state.shape[1:2])
 
     def rung(
-        j: tf.Tensor, point: _Point, log_size: tf.Tensor, found: tf.TensorArray
+        j: tf.Tensor, point: Point, log_size: tf.Tensor, found: tf.TensorArray
     ) -> tuple:
         t = ((tf.cast(j, dtype) + 0.5) / _RUNGS) ** 2
 
-        def step(i: tf.Tensor, point: _Point, log_size: tf.Tensor) -> tuple:
+        def step(i: tf.Tensor, point: Point, log_size: tf.Tensor) -> tuple:
             step_size = scale * tf.exp(log_size)[:, tf.newaxis]
             noise = random.stream(keys, random.Stream.CHAIN, j * _MOVES_A_RUNG + i)
             point, accepted = _move(
@@ -197,7 +157,8 @@ def annealed_log_weights(
 
     Source: Neal. Annealed importance sampling. Statistics and Computing 11, 2001.
     """
-    evaluate = _evaluation(densities)
+    # A function of its own, so that it is traced once.
+    evaluate = tf.function(point_function(densities), autograph=False)
     tuning = random.stream(keys, random.Stream.TUNE)
     step_sizes = _tuned(evaluate, pilot, tuning, num_leapfrog_steps)
     move = functools.partial(_move, evaluate, num_leapfrog_steps=num_leapfrog_steps)
@@ -207,11 +168,11 @@ def annealed_log_weights(
         part = tf.cast(i, tf.float64) / last
         return tf.square(1.0 - part if backwards else part)
 
-    def gain(i: tf.Tensor, point: _Point) -> tf.Tensor:
+    def gain(i: tf.Tensor, point: Point) -> tf.Tensor:
         log_p, log_q = (tf.cast(v, tf.float64) for v in (point.log_p, point.log_q))
         return (temperature(i) - temperature(i - 1)) * (log_p - log_q)
 
-    def step(i: tf.Tensor, point: _Point, total: tf.Tensor) -> tuple:
+    def step(i: tf.Tensor, point: Point, total: tf.Tensor) -> tuple:
         total += gain(i, point)
         t = tf.cast(temperature(i), state.dtype)
         noise = random.stream(keys, random.Stream.CHAIN, i)

@@ -8,6 +8,8 @@
 | `MultivariateNormalDiagPlusLowRank` | S = diag(sigma) + U U^T | (2 + rank) D |
 | `InverseAutoregressiveFlow` | flows of one pass a sample | 2 D + context |
 | `MaskedAutoregressiveFlow` | flows of one pass a density | 2 D + context |
+| `RealNVP` | affine couplings, one pass for both | 2 D + context |
+| `PlanarFlow` | T flows of one direction each | 2 D + T (2 D + 1) |
 | `IndependentBernoulli` | Bernoulli a dimension | D |
 | `IndependentDiscretizedLogistic` | 8-bit pixels, a rounded logistic each | 2 D |
 | `IndependentLogistic` | Logistic(mu, s) a dimension | 2 D |
@@ -81,8 +83,10 @@ from tfgen.layers.multivariate_normal import (
 )
 from tfgen.layers.named_inputs import NamedInputs
 from tfgen.layers.noise_scope import noise_keys, row_noise
+from tfgen.layers.planar_flow import PlanarFlow
 from tfgen.layers.priors import FlowPrior, LearnedPrior, MixturePrior
 from tfgen.layers.projection_logit import ProjectionLogit
+from tfgen.layers.real_nvp import RealNVP
 from tfgen.layers.relaxed import RelaxedBernoulli, RelaxedOneHotCategorical
 from tfgen.layers.sampling import (
     Noise,
@@ -130,7 +134,9 @@ __all__ = [
     "NamedInputs",
     "Noise",
     "OneHotCategorical",
+    "PlanarFlow",
     "ProjectionLogit",
+    "RealNVP",
     "RelaxedBernoulli",
     "RelaxedOneHotCategorical",
     "TensorDistribution",

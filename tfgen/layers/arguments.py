@@ -12,6 +12,7 @@ __all__ = [
     "canonical_event_shape",
     "canonical_size",
     "check_whole",
+    "number_above",
     "number_at_least",
     "number_between",
     "positive_integer",
@@ -144,4 +145,12 @@ def number_at_least(low: float, value: Any, name: str) -> float:
         raise ValueError(
             f"`{name}` must be finite and at least {low:g}; received {value!r}."
         )
+    return number
+
+
+def number_above(low: float, value: Any, name: str) -> float:
+    """`value` as a finite Python float above `low`, or an error that names it."""
+    number = number_at_least(low, value, name)
+    if number == low:
+        raise ValueError(f"`{name}` must be above {low:g}; received {value!r}.")
     return number

@@ -1,19 +1,18 @@
 """Distributions made by autoregressive flows: posteriors beyond one Gaussian."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.layers.arguments import canonical_size
 from tfgen.layers.autoregressive_bijector import MaskedAutoregressive
 from tfgen.layers.autoregressive_network import AutoregressiveNetwork
 from tfgen.layers.base import DistributionLayer, register
+from tfgen.layers.conditioned_flow import ConditionedFlow, bounded_log_scale
 from tfgen.layers.sampling import unwrap
-from tfgen.layers.scale import scale_of_raw
 from tfgen.layers.tensor_distribution import TensorDistribution
 from tfgen.layers.undocumented import accept_distributions
 
@@ -25,9 +24,6 @@ __all__ = [
     "InverseAutoregressiveFlow",
     "MaskedAutoregressiveFlow",
 ]
-
-# |log scale| of one flow and dimension stays below this, whatever the network says.
-_MAX_LOG_SCALE = 5.0
 
 
 @register
@@ -150,97 +146,30 @@ class _Transformed:
         return self.layer.distribution(self.rebuild_base(raw_parameters))
 
 
-class _AutoregressiveFlow(DistributionLayer):
-    """Base of the two: a diagonal Gaussian, flows, and a context for their networks."""
+class _AutoregressiveFlow(ConditionedFlow):
+    """Base of the two: flows by masked networks."""
 
-    size_arguments = ("event_size", "context_size")
-    option_arguments = ("num_flows", "hidden_units")
-
-    def __init__(
-        self,
-        event_size: int,
-        num_flows: int = 2,
-        hidden_units: Sequence[int] = (64,),
-        context_size: int | None = None,
-        activation: Any = "elu",
-        convert_to_tensor_fn: str | Callable = "sample",
-        validate_args: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(convert_to_tensor_fn, validate_args, **kwargs)
-        self.event_size = canonical_size(event_size, "event_size")
-        self.event_shape = (self.event_size,)
-        self.num_flows = canonical_size(num_flows, "num_flows")
-        self.context_size = _canonical_context(context_size, self.event_size)
-        self.hidden_units = list(hidden_units)
-        self.activation = keras.activations.get(activation)
+    def _make_network(self, number: int) -> AutoregressiveNetwork:
         # The order turns round from flow to flow, so that each dimension comes early.
-        self.networks = [
-            AutoregressiveNetwork(
-                2,
-                event_shape=self.event_size,
-                conditional=self.context_size > 0,
-                conditional_event_shape=self.context_size or None,
-                hidden_units=self.hidden_units,
-                input_order=("left-to-right", "right-to-left")[number % 2],
-                activation=self.activation,
-                output_initializer="zeros",
-                dtype=self.variable_dtype,
-                seed=0,
-                name=f"network_{number}",
-            )
-            for number in range(self.num_flows)
-        ]
-
-    @staticmethod
-    def params_size(event_size: int, context_size: int | None = None) -> int:
-        """The number of parameters of a `D`-dimensional event: 2 D + `context_size`."""
-        size = canonical_size(event_size, "event_size")
-        return 2 * size + _canonical_context(context_size, size)
-
-    def _params_rule(self) -> str:
-        return f"2·{self.event_size} + {self.context_size} = {self._params_size()}"
-
-    def build(self, input_shape: Any) -> None:
-        """Checks the parameters' last dimension, and builds the networks."""
-        super().build(input_shape)
-        for network in self.networks:
-            if not network.built:
-                network.build((None, self.event_size))
-
-    def _distribution(self, params: tf.Tensor) -> tfd.Distribution:
-        sizes = [self.event_size, self.event_size, self.context_size]
-        loc, raw_scale, context = tf.split(params, sizes, axis=-1)
-        context = context if self.context_size else None
-        flows = [self._flow(network.bind(context)) for network in self.networks]
-        return tfd.TransformedDistribution(
-            tfd.MultivariateNormalDiag(loc, scale_of_raw(raw_scale)),
-            tfb.Chain(flows[::-1]),
-            validate_args=self.validate_args,
+        return AutoregressiveNetwork(
+            2,
+            event_shape=self.event_size,
+            conditional=self.context_size > 0,
+            conditional_event_shape=self.context_size or None,
+            hidden_units=self.hidden_units,
+            input_order=("left-to-right", "right-to-left")[number % 2],
+            activation=self.activation,
+            output_initializer="zeros",
+            dtype=self.variable_dtype,
+            seed=0,
+            name=f"network_{number}",
         )
-
-    def _flow(self, network: Callable) -> tfb.Bijector:
-        raise NotImplementedError
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "activation": keras.activations.serialize(self.activation),
-        }
-
-
-def _canonical_context(context_size: int | None, event_size: int) -> int:
-    if context_size is None:
-        return event_size
-    if context_size == 0 and not isinstance(context_size, bool):
-        return 0
-    return canonical_size(context_size, "context_size")
 
 
 def _shift_and_log_scale(network: Callable) -> Callable:
     def function(y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         shift, raw = tf.unstack(network(y), axis=-1)
-        return shift, raw / (1.0 + tf.abs(raw) / _MAX_LOG_SCALE)
+        return shift, bounded_log_scale(raw)
 
     return function
 
@@ -284,8 +213,8 @@ class InverseAutoregressiveFlow(_AutoregressiveFlow):
     inference with inverse autoregressive flow. arXiv 1606.04934.
     """
 
-    def _flow(self, network: Callable) -> tfb.Bijector:
-        return tfb.Invert(MaskedAutoregressive(_shift_and_log_scale(network)))
+    def _flow(self, number: int, function: Callable) -> tfb.Bijector:
+        return tfb.Invert(MaskedAutoregressive(_shift_and_log_scale(function)))
 
 
 @register
@@ -325,5 +254,5 @@ class MaskedAutoregressiveFlow(_AutoregressiveFlow):
     estimation. arXiv 1705.07057.
     """
 
-    def _flow(self, network: Callable) -> tfb.Bijector:
-        return MaskedAutoregressive(_shift_and_log_scale(network))
+    def _flow(self, number: int, function: Callable) -> tfb.Bijector:
+        return MaskedAutoregressive(_shift_and_log_scale(function))

@@ -92,11 +92,12 @@ class MixturePrior(keras.layers.Layer):
 class LearnedPrior(keras.layers.Layer):
     """p(z) of any family of `tfgen.layers`, whose parameters are trained.
 
-    To begin with every parameter is 0: Bernoullis and categoricals are uniform.
+    To begin with every parameter is 0: Bernoullis and categoricals are uniform, flows the
+    identity. A layer's own weights are trained too.
 
     Args:
-        layer: a distribution layer, such as `IndependentBernoulli([200])` or
-            `OneHotCategorical(10)`.
+        layer: a distribution layer, such as `IndependentBernoulli([200])`,
+            `OneHotCategorical(10)`, `PlanarFlow(8)` or `RealNVP(8, context_size=0)`.
         **kwargs: `keras.layers.Layer`'s.
 
     Returns:
@@ -121,6 +122,8 @@ class LearnedPrior(keras.layers.Layer):
                 f"{layer!r}. Pass one such as `tfgen.layers.IndependentBernoulli([8])`."
             )
         self.layer = layer
+        if not layer.built:
+            layer.build((layer._params_size(),))
         self.raw_parameters = self.add_weight(
             name="raw_parameters",
             shape=(layer._params_size(),),

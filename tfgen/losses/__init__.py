@@ -9,6 +9,8 @@
 | `CIWAE` | beta mean log w + (1 - beta) log mean w | arXiv 1802.04537 |
 | `PIWAE` | `MIWAE` for the encoder, log mean w for the decoder | arXiv 1802.04537 |
 | `TVO` | sum over b of the mean of log w by shares w^b | arXiv 1907.00031 |
+| `DAIS` | log mean w, w of chains that anneal q to p | arXiv 2107.10211, 2106.15921 |
+| `HIS` | log mean w, w of q's draws along the gradient of log p | arXiv 1805.11328 |
 | `NegativeLogLikelihood` | nothing: -log p(y), for any Keras model that ends in p |
 
 | penalty, beside a bound | what is added to the loss, of a batch | source |
@@ -32,7 +34,9 @@
 
 from tfgen.losses.bounds import (
     CIWAE,
+    DAIS,
     ELBO,
+    HIS,
     IWLB,
     MIWAE,
     PIWAE,
@@ -73,7 +77,9 @@ from tfgen.losses.weights import Draws, LogWeights, log_weights
 
 __all__ = [
     "CIWAE",
+    "DAIS",
     "ELBO",
+    "HIS",
     "IWLB",
     "MIWAE",
     "MMD",

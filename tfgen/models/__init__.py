@@ -10,6 +10,7 @@ from tfgen.models.gan import (
     RejectionSampling,
 )
 from tfgen.models.mean_field import MeanFieldVAE
+from tfgen.models.prior_fit import FittedPrior, fit_prior
 from tfgen.models.vae import IWAE, VAE
 
 __all__ = [
@@ -19,8 +20,10 @@ __all__ = [
     "Calibration",
     "Correction",
     "CorrectionReport",
+    "FittedPrior",
     "LatentLangevin",
     "MeanFieldVAE",
     "MetropolisHastings",
     "RejectionSampling",
+    "fit_prior",
 ]

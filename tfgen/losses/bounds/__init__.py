@@ -2,7 +2,9 @@
 
 from tfgen.losses.bounds.base import Bound, Evaluation
 from tfgen.losses.bounds.ciwae import CIWAE
+from tfgen.losses.bounds.dais import DAIS
 from tfgen.losses.bounds.elbo import ELBO
+from tfgen.losses.bounds.his import HIS
 from tfgen.losses.bounds.iwlb import IWLB
 from tfgen.losses.bounds.miwae import MIWAE
 from tfgen.losses.bounds.piwae import PIWAE
@@ -12,7 +14,9 @@ from tfgen.losses.bounds.tvo import TVO
 
 __all__ = [
     "CIWAE",
+    "DAIS",
     "ELBO",
+    "HIS",
     "IWLB",
     "MIWAE",
     "PIWAE",

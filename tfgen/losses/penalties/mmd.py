@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 
 from tfgen import random
 from tfgen.layers import sample
-from tfgen.layers.arguments import number_at_least
+from tfgen.layers.arguments import number_above
 from tfgen.losses.penalties.base import Penalty, check_reparameterized
 
 tfd = tfp.distributions
@@ -54,9 +54,7 @@ class MMD(Penalty):
         if kernel not in _KERNELS:
             raise ValueError(f"`kernel` must be one of {_KERNELS}; received {kernel!r}.")
         self.kernel = kernel
-        self.scale = number_at_least(0.0, scale, "scale")
-        if self.scale == 0.0:
-            raise ValueError("`scale` must be above 0; received 0.")
+        self.scale = number_above(0.0, scale, "scale")
 
     def __call__(
         self,
