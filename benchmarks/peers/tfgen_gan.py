@@ -21,7 +21,8 @@ def run(task: Task, seconds: float) -> tuple[float, float]:
         LATENT,
     )
     adam = lambda: keras.optimizers.Adam(2e-4, beta_1=0.5)
-    gan.compile(adam(), adam(), loss="normalized_maximum_likelihood")
+    loss = "normalized_maximum_likelihood"
+    gan.compile(adam(), adam(), loss=loss, jit_compile=True)
     x = data(task.num_examples)
 
     def run_epochs(epochs):

@@ -305,3 +305,14 @@ def test_mixed_precision_trains(digits, make_vae):
         keras.config.set_dtype_policy("float32")
     assert np.isfinite(history["loss"]).all()
     assert vae.encode(digits[:2]).dtype == tf.float32
+
+
+def test_samples_and_likelihoods_of_many_sizes_are_traced_twice(make_vae, digits):
+    vae = make_vae()
+    samples = [vae.sample_mean(n, seed=3) for n in range(1, 9)]
+    values = [vae.log_prob(digits[:n], 2, seed=3) for n in range(1, 9)]
+    for results in (samples, values):
+        for n, result in enumerate(results, start=1):
+            np.testing.assert_allclose(result, results[-1][:n], rtol=1e-5, atol=1e-6)
+    traces = [f.experimental_get_tracing_count() for f in vae._programs.values()]
+    assert traces == [2, 2]

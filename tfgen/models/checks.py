@@ -20,6 +20,7 @@ __all__ = [
     "check_same_rows",
     "check_seeds",
     "check_weights",
+    "finite_number",
     "observed",
     "positive_integer",
     "positive_number",
@@ -37,6 +38,17 @@ def positive_number(value: Any, name: str, or_zero: bool = False) -> float:
         rule = "at least 0" if or_zero else "positive"
         raise ValueError(f"`{name}` must be {rule} and finite; received {value!r}.")
     return number
+
+
+def finite_number(value: Any, name: str) -> float:
+    """`value` as a finite Python float, or an error that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(
+            f"`{name}` must be a number; received {value!r} of type {type(value).__name__}."
+        )
+    if not math.isfinite(value):
+        raise ValueError(f"`{name}` must be finite; received {value!r}.")
+    return float(value)
 
 
 def check_bool(value: Any, name: str) -> None:

@@ -475,9 +475,13 @@ class LatentVariableModel(GenerativeModel):
 
             return weigh
 
+        name = ("importance_sums", factory, keep)
+        # Without XLA two traces: one of the first number of rows, one of any other.
         return importance_sums(
-            lambda xla: self.program(
-                ("importance_sums", factory, keep), make, jit_compile=xla or None
+            lambda xla: (
+                self.program(name, make, jit_compile=True)
+                if xla
+                else self.program(name, make, reduce_retracing=True)
             ),
             (given, y, tensors, keys),
             count if isinstance(count, int) else None,

@@ -147,23 +147,37 @@ class BackupAndRestore(keras.callbacks.Callback):
         """The seed of the examples' order in the run that goes on; `None` in a new one."""
         return None if self.resumption is None else self.resumption.progress.order_seed
 
-    def plan(self, call: FitCall, data: Residence | None, num_batches: int | None) -> None:
+    def plan(
+        self,
+        call: FitCall,
+        data: Residence | None,
+        num_batches: int | None,
+        earlier_epochs: int,
+    ) -> int:
         """Says where `fit` begins, and notes what a checkpoint has to tell of the data.
 
         Args:
             call: of `fit`; its `initial_epoch` is set.
             data: on the device; `None` for data that Keras iterates over.
             num_batches: an epoch's, where it is known.
+            earlier_epochs: that earlier calls of `fit` were planned with.
+
+        Returns:
+            The epochs that the whole run is planned with, earlier ones among them.
         """
         self._progress = Progress(
             first_epoch=call.initial_epoch,
             steps_per_execution=self.model.steps_per_execution,
             num_batches=num_batches,
             order_seed=None if data is None else data.seed,
+            earlier_epochs=earlier_epochs,
         )
         if self.resumption is not None:
             self._progress.first_epoch = self.resumption.progress.first_epoch
+            self._progress.earlier_epochs = self.resumption.progress.earlier_epochs
             self.resumption.plan(call, self._progress, data is not None)
+        planned = max(0, call.epochs - self._progress.first_epoch)
+        return self._progress.earlier_epochs + planned
 
     def set_others(self, callbacks: list[keras.callbacks.Callback]) -> None:
         """Sets the callbacks whose counters are saved.

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgen.training.program import explained, loop_of_steps, mapped
+from tfgen.training.program import Program, loop_of_steps, mapped
 from tfgen.training.residence import batch_of
 from tfgen.training.resumption import Resumption
 from tfgen.training.stacks import (
@@ -30,16 +30,15 @@ def fused(model: Any, step: Callable, name: str) -> Callable:
         step: its `train_step` or `test_step`.
         name: `"fit"` or `"evaluate"`, whose data may be on the device.
     """
-    programs: dict[bool | None, Callable] = {}
+    programs: dict[bool | None, Program] = {}
 
-    def program_for(same: bool | None) -> Callable:
+    def program_for(same: bool | None) -> Program:
         if same not in programs:
             gather = None if same is None else functools.partial(batch_of, same=same)
-            programs[same] = tf.function(
-                loop_of_steps(step, model, gather),
-                jit_compile=bool(model.jit_compile),
-                autograph=False,
-            )
+            make = functools.partial(loop_of_steps, step, model, gather)
+            programs[same] = Program(make, model._compiling)
+        if name == "fit":
+            model._program_of_fit = programs[same]
         return programs[same]
 
     def function(iterator: Iterator) -> dict[str, tf.Tensor]:
@@ -54,8 +53,8 @@ def fused(model: Any, step: Callable, name: str) -> Callable:
         model._steps_run = sum(count for _, count in stacks)
         logs: dict[str, tf.Tensor] = {}
         for stacked, count in stacks:
-            with explained():
-                logs = program(stacked, tf.constant(count), data)
+            ahead = model._ahead.get(name)
+            logs = program(stacked, tf.constant(count), data, ahead=ahead)
         return logs
 
     return function
@@ -67,15 +66,13 @@ def fused_predict(model: Any) -> Callable:
     Args:
         model: a `FusedModel`.
     """
-    program = tf.function(
-        mapped(model.predict_step), jit_compile=bool(model.jit_compile), autograph=False
-    )
+    program = Program(functools.partial(mapped, model.predict_step), model._compiling)
 
     def function(batches: list[Any]) -> tf.Tensor:
         outputs = []
         for group in groups_of_one_shape(batches):
-            with explained():
-                result = program(stack(group, model.steps_per_execution))
+            stacked = stack(group, model.steps_per_execution)
+            result = program(stacked, ahead=model._ahead.get("predict"))
             outputs += [unstack(result, len(group))]
         return keras.tree.map_structure(lambda *o: tf.concat(o, axis=0), *outputs)
 

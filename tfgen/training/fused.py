@@ -17,12 +17,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from tfgen.training import functions, plan
+from tfgen.training.ahead import Ahead
 from tfgen.training.backup import BackupAndRestore
 from tfgen.training.call import EvaluateCall, FitCall, PredictCall
 from tfgen.training.callback_list import ExactStepCallbackList, FirstEpoch, find_backup
 from tfgen.training.policy import check_steps_per_execution, steps_for, xla_pays
+from tfgen.training.program import Program, describe
 from tfgen.training.replicas import replicated
 from tfgen.training.residence import Residence
 from tfgen.training.undocumented import is_validation_of_fit
@@ -42,9 +45,13 @@ class FusedModel(keras.Model):
 
     # As given to `compile`; `None` before that.
     _given_steps: int | str | None = None
+    _given_jit: bool | str = "auto"
     # Of the call that runs.
     _residences: dict[str, Residence | None] = {}  # noqa: RUF012 - is never changed here
+    _ahead: dict[str, Ahead] = {}  # noqa: RUF012 - is never changed here
     _backup: BackupAndRestore | None = None
+    # Whose steps `summary` describes: `fit`'s latest.
+    _program_of_fit: Program | None = None
 
     def compile(
         self,
@@ -60,8 +67,10 @@ class FusedModel(keras.Model):
             steps_per_execution: steps a program. `"auto"`: up to 100, and at most an
                 epoch, where the steps are compiled by XLA, else 1. Batch-level callbacks
                 and the progress bar see one update a program.
-            jit_compile: whether XLA compiles the steps. `"auto"`: where it pays; on a
-                CPU for all but convolutional models.
+            jit_compile: whether XLA compiles the steps. `"auto"`: where it pays. On a
+                GPU always; on a CPU for all but convolutional models, in a call that has
+                enough steps ahead to make up for the seconds that compiling takes.
+                `summary()` says which after `fit`.
             **kwargs: as `keras.Model.compile`'s.
 
         Raises:
@@ -79,7 +88,10 @@ class FusedModel(keras.Model):
             jit_compile=jit_compile,
             **kwargs,
         )
-        self._residences = {}
+        self._residences, self._ahead = {}, {}
+        self._program_of_fit = None
+        # Passes over the data that calls of each method were planned with.
+        self._passes = {"fit": 0, "evaluate": 0, "predict": 0}
         self._epoch: tuple[int, int | None] = (0, None)  # steps run, of how many, if known
         self._steps_run = 1
 
@@ -100,6 +112,12 @@ class FusedModel(keras.Model):
             return False
         given = self._given_steps
         return bool(self.jit_compile) or (isinstance(given, int) and given > 1)
+
+    @property
+    def _compiling(self) -> bool | str:
+        """`jit_compile` as programs take it: `"auto"` where each of them is to choose."""
+        chooses = self._given_jit == "auto" and not tf.config.list_physical_devices("GPU")
+        return "auto" if self.jit_compile and chooses else bool(self.jit_compile)
 
     # What a subclass may override.
 
@@ -164,7 +182,12 @@ class FusedModel(keras.Model):
         self._check_compiled("evaluate")
         call = EvaluateCall(*args, **kwargs)
         self.prepare_evaluate(call)
-        with self._executions_of(plan.num_batches(call)):
+        batches = plan.num_batches(call)
+        with self._executions_of(batches):
+            # What validation has compiled, an evaluation uses too.
+            self._passes["evaluate"] += 1
+            passes = self._passes["fit"] + self._passes["evaluate"]
+            self._look_ahead("evaluate", passes, batches)
             if self.is_fused:
                 residence = plan.reside_evaluation(call, self.steps_per_execution)
                 self._residences["evaluate"] = residence
@@ -174,7 +197,11 @@ class FusedModel(keras.Model):
         """The model's outputs; arguments and result as `keras.Model.predict`'s."""
         call = PredictCall(*args, **kwargs)
         self.prepare_predict(call)
-        with self._executions_of(plan.num_batches(call)):
+        batches = plan.num_batches(call)
+        with self._executions_of(batches):
+            if self._given_steps is not None:
+                self._passes["predict"] += 1
+                self._look_ahead("predict", self._passes["predict"], batches)
             return super().predict(**vars(call))
 
     def _check_compiled(self, method: str) -> None:
@@ -194,15 +221,18 @@ class FusedModel(keras.Model):
     @contextlib.contextmanager
     def _executions_of(self, num_batches: int | None) -> Iterator[None]:
         """Holds what belongs to one call, since a callback of `fit` may make another."""
-        before = self._residences, self.steps_per_execution, self._backup
+        before = self._residences, self._ahead, self.steps_per_execution, self._backup
         if self.is_fused:
             steps = steps_for(self._given_steps or "auto", num_batches, True)
             self.steps_per_execution = min(steps, num_batches or steps)
-        self._residences = dict(before[0])
+        self._residences, self._ahead = dict(before[0]), dict(before[1])
         try:
             yield
         finally:
-            self._residences, self.steps_per_execution, self._backup = before
+            self._residences, self._ahead, self.steps_per_execution, self._backup = before
+
+    def _look_ahead(self, name: str, passes: int, batches: int | None) -> None:
+        self._ahead[name] = Ahead(passes, batches, self.steps_per_execution)
 
     def _plan_fit(
         self, call: FitCall, num_batches: int | None, backup: BackupAndRestore | None
@@ -213,8 +243,14 @@ class FusedModel(keras.Model):
         self._residences = {"fit": data if self.is_fused else None}
         self._epoch = (0, data.num_batches if data else None)
         self._backup = backup
+        passes = max(0, call.epochs - call.initial_epoch)
         if backup:
-            backup.plan(call, data, num_batches)
+            passes = backup.plan(call, data, num_batches, self._passes["fit"])
+        else:
+            passes += self._passes["fit"]
+        self._passes["fit"] = max(passes, self._passes["fit"])
+        self._look_ahead("fit", passes, num_batches)
+        self._look_ahead("evaluate", passes, plan.num_validation_batches(call))
         if data is not None:
             call.callbacks.append(FirstEpoch(data, call.initial_epoch))
             call.x = data.rows(steps) if self.is_fused else data.batches()
@@ -234,6 +270,15 @@ class FusedModel(keras.Model):
                 steps=num_batches,
                 model=self,
             )
+
+    def summary(self, *args: Any, **kwargs: Any) -> None:
+        """Keras's summary, and a line on how the steps are run."""
+        super().summary(*args, **kwargs)
+        if self._given_steps is not None and not self.run_eagerly:
+            program = self._program_of_fit
+            text = describe(self._compiling, None if program is None else program.decision)
+            show = kwargs.get("print_fn") or print
+            show(f" Training steps: {text}")
 
     def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
         """Writes the model to a `.keras` file; arguments as `keras.Model.save`'s.

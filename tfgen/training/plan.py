@@ -11,6 +11,7 @@ from tfgen.training.residence import Residence
 
 __all__ = [
     "num_batches",
+    "num_validation_batches",
     "reside_evaluation",
     "reside_training",
     "reside_validation",
@@ -34,6 +35,14 @@ def num_batches(call: FitCall | EvaluateCall | PredictCall) -> int | None:
     if leaves and hasattr(leaves[0], "shape"):
         return -(-int(leaves[0].shape[0]) // (call.batch_size or _DEFAULT_BATCH_SIZE))
     return None
+
+
+def num_validation_batches(call: FitCall) -> int | None:
+    """Batches of a validation, `None` where only the end of the data will tell."""
+    x, y, weight = keras.utils.unpack_x_y_sample_weight(call.validation_data)
+    size = call.validation_batch_size or call.batch_size
+    steps = call.validation_steps
+    return num_batches(EvaluateCall(x, y, size, sample_weight=weight, steps=steps))
 
 
 def split_validation(call: FitCall) -> None:

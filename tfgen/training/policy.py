@@ -1,14 +1,32 @@
-"""Whether XLA pays, and how many steps make one program."""
+"""Whether XLA pays, and how many steps make one program.
+
+XLA saves time in every step and takes seconds to compile. `steps_worth_compiling` says
+from how many steps on it has paid, by the size of a step's graph alone: no clock is read,
+so that a run that is resumed chooses as the one that was interrupted.
+"""
 
 import numbers
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
-__all__ = ["check_steps_per_execution", "steps_for", "xla_pays"]
+__all__ = [
+    "Work",
+    "check_steps_per_execution",
+    "steps_for",
+    "steps_worth_compiling",
+    "xla_pays",
+]
 
 _MAX_STEPS = 100
+
+# Seconds, on two CPU cores: `python -m benchmarks.compiling` measures what they predict,
+# and `benchmarks/RESULTS.md` has what it gave.
+_COMPILING_AN_OPERATION = 1.2e-3
+_SAVED_AN_OPERATION = 0.25e-6  # a step: an operation is not launched
+_SAVED_A_NUMBER = 0.22e-9  # a step: an intermediate is not written and read
+
 _CONVOLUTIONS = (
     keras.layers.Conv1D,
     keras.layers.Conv2D,
@@ -45,12 +63,50 @@ def _leaves(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     return [leaf for part in parts for leaf in _leaves(part)]
 
 
-def xla_pays(model: keras.Model) -> bool:
-    """Whether `jit_compile="auto"` means yes for `model`, where it stands.
+class Work(NamedTuple):
+    """The size of a step.
 
-    On a GPU, always. On a CPU, unless the model has convolutions: there XLA's loops are
+    Attributes:
+        operations: of its graph.
+        numbers: that they give, as far as their shapes are known.
+    """
+
+    operations: int
+    numbers: int
+
+    @classmethod
+    def of(cls, graph: tf.Graph) -> "Work":
+        """The size of `graph`; a loop or a branch within it is one operation."""
+        operations = graph.get_operations()
+        shapes = [output.shape for op in operations for output in op.outputs]
+        return cls(len(operations), sum(shape.num_elements() or 0 for shape in shapes))
+
+
+def steps_worth_compiling(work: Work) -> float:
+    """The number of steps from which on compiling them by XLA saves more than it takes.
+
+        compiling an operation * operations
+          / (saved an operation * operations + saved a number * numbers)
+
+    Args:
+        work: of one step.
+
+    >>> steps_worth_compiling(Work(operations=1000, numbers=0))
+    4800.0
+    >>> steps_worth_compiling(Work(operations=1000, numbers=10**7)) < 1000
+    True
+    """
+    operations, numbers = work
+    saved = _SAVED_AN_OPERATION * operations + _SAVED_A_NUMBER * numbers
+    return _COMPILING_AN_OPERATION * operations / saved if saved else 0.0
+
+
+def xla_pays(model: keras.Model) -> bool:
+    """Whether XLA is faster for `model`, where it stands, once it has compiled.
+
+    On a GPU, yes. On a CPU, unless the model has convolutions: there XLA's loops are
     slower than oneDNN's (`benchmarks/RESULTS.md` has the measurement). Under a
-    `tf.distribute` strategy, never: its replicas can't meet inside a program.
+    `tf.distribute` strategy, no: its replicas can't meet inside a program.
     """
     if type(model.distribute_strategy) is not type(tf.distribute.get_strategy()) or (
         model.distribute_strategy.num_replicas_in_sync > 1

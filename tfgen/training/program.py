@@ -1,18 +1,124 @@
-"""Programs of several steps: a loop, on the device, around a model's own step."""
+"""Programs of several steps: a loop, on the device, around a model's own step.
+
+A `Program` is run as TensorFlow's graph or compiled by XLA. Where that is left to it, each
+shape of its arguments is traced as a graph once, which says how large a step is; XLA
+compiles the graph where enough steps are ahead (`policy.steps_worth_compiling`).
+"""
 
 import contextlib
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from tfgen.training.ahead import Ahead
+from tfgen.training.policy import Work, steps_worth_compiling
 from tfgen.training.undocumented import is_refusal_of_xla
 
-__all__ = ["explained", "loop_of_steps", "mapped"]
+__all__ = ["Program", "describe", "loop_of_steps", "mapped"]
 
 
-def loop_of_steps(step: Callable, model: keras.Model, gather: Callable | None) -> Callable:
+class Program:
+    """A function over stacks of batches, run as a graph or by XLA.
+
+    Args:
+        make: returns the Python function. It is given what the function calls, while it is
+            traced, with the graph of one step.
+        jit_compile: whether XLA compiles it; `"auto"`: where it pays.
+
+    Attributes:
+        decision: the steps planned and the steps from which compiling pays, of the stack
+            with the most; `None` before a call, and where there was no choice.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[Callable[[tf.Graph], None]], Callable],
+        jit_compile: bool | str,
+    ) -> None:
+        graph = tf.function(make(self._note), autograph=False)
+        self._graph = graph
+        self._xla = tf.function(
+            lambda *arguments: graph(*arguments), jit_compile=True, autograph=False
+        )
+        self._jit_compile = jit_compile
+        self._noted = Work(0, 0)
+        self._worth: dict[Hashable, float] = {}  # steps from which XLA pays
+        self._calls: dict[Hashable, int] = {}
+        self.decision: tuple[float, float] | None = None  # steps ahead, and from which
+
+    def _note(self, graph: tf.Graph) -> None:
+        self._noted = Work.of(graph)
+
+    def __call__(self, stacked: Any, *rest: Any, ahead: Ahead | None) -> Any:
+        """What the function gives.
+
+        Args:
+            stacked: batches, or the numbers of their rows, `[steps, ...]`.
+            *rest: the function's other arguments.
+            ahead: the steps to come; `None`: as many as there were.
+        """
+        arguments = (stacked, *rest)
+        if self._jit_compile is True:
+            with _explained():
+                return self._xla(*arguments)
+        key, length = _signature(arguments)
+        if self._jit_compile is False or not self._pays(key, length, arguments, ahead):
+            return self._graph(*arguments)
+        try:
+            return self._xla(*arguments)
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+            if not is_refusal_of_xla(error.message):
+                raise
+        self._worth[key] = math.inf  # an operation of it has no XLA kernel
+        self.decision = (0, math.inf)
+        return self._graph(*arguments)
+
+    def _pays(
+        self, key: Hashable, length: int, arguments: Any, ahead: Ahead | None
+    ) -> bool:
+        if key not in self._worth:
+            self._graph.get_concrete_function(*arguments)  # is traced, and noted
+            self._worth[key] = steps_worth_compiling(self._noted)
+        self._calls[key] = self._calls.get(key, 0) + 1
+        steps = self._calls[key] * length if ahead is None else ahead.steps(length)
+        decision = (steps, self._worth[key])
+        self.decision = max(decision, self.decision or decision)
+        return steps >= self._worth[key]
+
+
+def describe(jit_compile: bool | str, decision: tuple[float, float] | None) -> str:
+    """How a `Program` is run, and why, in a few words.
+
+    Args:
+        jit_compile: the program's.
+        decision: the program's.
+
+    >>> describe("auto", (90, 2713.0))
+    'run without XLA: 90 planned, and compiling pays from about 2,700'
+    """
+    if jit_compile != "auto":
+        return "compiled by XLA" if jit_compile else "run without XLA"
+    if decision is None:
+        return "compiled by XLA where enough of them are planned"
+    steps, worth = decision
+    if math.isinf(worth):
+        return "run without XLA, which can't compile them"
+    how = "compiled by XLA" if steps >= worth else "run without XLA"
+    planned = "an unknown number" if math.isinf(steps) else f"{steps:,.0f}"
+    return (
+        f"{how}: {planned} planned, and compiling pays from about {round(worth, -2):,.0f}"
+    )
+
+
+def loop_of_steps(
+    step: Callable,
+    model: keras.Model,
+    gather: Callable | None,
+    note: Callable[[tf.Graph], None] = lambda graph: None,
+) -> Callable:
     """A program that runs `step` over a stack of batches, and gives the last logs.
 
     Args:
@@ -20,6 +126,7 @@ def loop_of_steps(step: Callable, model: keras.Model, gather: Callable | None) -
         model: has the metrics.
         gather: makes a batch of the program's `data` and what the stack holds of it;
             `None` where the stack holds the batches themselves.
+        note: is called with the graph of a step.
     """
 
     def run(stacked: Any, count: tf.Tensor, data: Any) -> dict[str, tf.Tensor]:
@@ -30,6 +137,7 @@ def loop_of_steps(step: Callable, model: keras.Model, gather: Callable | None) -
             if gather is not None:
                 batch = gather(data, batch)
             names[:] = step(batch)
+            note(i.graph)
             return (i + 1,)
 
         tf.while_loop(lambda i: i < count, body, [tf.constant(0)], parallel_iterations=1)
@@ -46,14 +154,20 @@ def loop_of_steps(step: Callable, model: keras.Model, gather: Callable | None) -
     return run
 
 
-def mapped(step: Callable) -> Callable:
-    """A program that gives `step` of every batch of a stack, stacked."""
+def mapped(step: Callable, note: Callable[[tf.Graph], None]) -> Callable:
+    """A program that gives `step` of every batch of a stack, stacked.
+
+    Args:
+        step: takes a batch.
+        note: is called with the graph of a step.
+    """
 
     def run(stacked: Any) -> Any:
         specs = keras.tree.map_structure(
             lambda v: tf.TensorSpec(v.shape[1:], v.dtype), stacked
         )
         outputs = tf.function(step, autograph=False).get_concrete_function(specs)
+        note(outputs.graph)
         signature = keras.tree.map_structure(
             lambda v: tf.TensorSpec(v.shape, v.dtype), outputs.structured_outputs
         )
@@ -63,7 +177,7 @@ def mapped(step: Callable) -> Callable:
 
 
 @contextlib.contextmanager
-def explained() -> Iterator[None]:
+def _explained() -> Iterator[None]:
     """Says which operation XLA can't compile, and the way out."""
     try:
         yield
@@ -75,6 +189,12 @@ def explained() -> Iterator[None]:
             "compile; received True. Compile the model with `jit_compile=False`. XLA "
             f"says: {error.message}"
         ) from error
+
+
+def _signature(arguments: Any) -> tuple[Hashable, int]:
+    """The shapes and types of arguments, and the number of batches in the stack."""
+    leaves = [v for v in keras.tree.flatten(arguments) if v is not None]
+    return tuple((tuple(v.shape), v.dtype) for v in leaves), leaves[0].shape[0]
 
 
 def _at(stacked: Any, i: tf.Tensor) -> Any:

@@ -24,6 +24,7 @@ class Progress:
     steps_per_execution: int
     num_batches: int | None
     order_seed: int | None
+    earlier_epochs: int = 0  # that calls of `fit` before the run were planned with
     epoch: int = 0  # that is running or, at step 0, comes next
     step: int = 0  # steps done in it
     stop_training: bool = False
