@@ -44,7 +44,6 @@ nb_execution_mode = os.environ.get("TFGEN_DOCS_NOTEBOOKS", "force")
 nb_execution_excludepatterns = ["*.md"]
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
-nb_merge_streams = True
 nb_output_stderr = "remove"  # TensorFlow's start-up lines
 nb_mime_priority_overrides = [("html", "image/png", 0)]
 

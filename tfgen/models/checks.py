@@ -26,6 +26,7 @@ __all__ = [
     "check_same_rows",
     "check_seeds",
     "check_weights",
+    "finite_number",
     "observed",
     "positive_integer",
     "positive_number",
@@ -60,6 +61,17 @@ def check_optimizer(value: Any, name: str) -> None:
         raise TypeError(
             f"`{name}` must be an optimizer or its name; received {value!r}. {hint}"
         )
+
+
+def finite_number(value: Any, name: str) -> float:
+    """`value` as a finite Python float, or an error that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(
+            f"`{name}` must be a number; received {value!r} of type {type(value).__name__}."
+        )
+    if not math.isfinite(value):
+        raise ValueError(f"`{name}` must be finite; received {value!r}.")
+    return float(value)
 
 
 def check_bool(value: Any, name: str) -> None:

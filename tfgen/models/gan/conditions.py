@@ -1,14 +1,15 @@
 """What a GAN's networks take beside z and x, found by the names of their inputs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from tfgen.layers import NamedInputs
+from tfgen.layers import NamedInputs, ProjectionLogit
 
-__all__ = ["Conditions", "call_network", "find_conditions"]
+__all__ = ["Conditions", "call_network", "check_labels", "find_classes", "find_conditions"]
 
 Conditions = Mapping[str, Any]
 
@@ -92,3 +93,57 @@ def call_network(
     """
     variables = dict.fromkeys(_MAIN.values(), value)
     return NamedInputs(network, network.name)({**variables, **given}, training=training)
+
+
+def find_classes(
+    networks: Iterable[keras.layers.Layer], conditions: Mapping[str, tf.TensorSpec]
+) -> dict[str, int]:
+    """How many classes there are of each condition that holds labels.
+
+    Those are the conditions of an integer type that go straight into an `Embedding` or a
+    `tfgen.layers.ProjectionLogit`; the least number counts.
+
+    Args:
+        networks: generator and discriminator.
+        conditions: what they take, by name.
+    """
+    found: dict[str, int] = {}
+    for network in networks:
+        names = {id(t): t.name for t in getattr(network, "inputs", None) or ()}
+        for layer in getattr(network, "layers", ()):
+            count = _num_classes(layer)
+            if count is None:
+                continue
+            for tensor in keras.tree.flatten(layer.input):
+                name = names.get(id(tensor), "")
+                if name in conditions and conditions[name].dtype.is_integer:
+                    found[name] = min(count, found.get(name, count))
+    return found
+
+
+def _num_classes(layer: keras.layers.Layer) -> int | None:
+    if isinstance(layer, keras.layers.Embedding):
+        return layer.input_dim
+    return layer.num_classes if isinstance(layer, ProjectionLogit) else None
+
+
+def check_labels(given: Conditions, classes: Mapping[str, int], name: str) -> None:
+    """Raises a ValueError at a label that is no class.
+
+    Args:
+        given: arrays or tensors by name; what is neither is not looked at.
+        classes: how many there are, by condition.
+        name: what to call `given`.
+    """
+    for key, count in classes.items():
+        value = given[key]
+        values = tf.get_static_value(value) if tf.is_tensor(value) else value
+        if not isinstance(values, np.ndarray) or not values.size:
+            continue
+        least, greatest = values.min(), values.max()
+        if least < 0 or greatest >= count:
+            raise ValueError(
+                f"`{name}[{key!r}]` must hold labels from 0 to {count - 1}, the classes "
+                f"that the networks embed; received labels from {least} to {greatest}. "
+                "Renumber them, or make the networks of more classes."
+            )
