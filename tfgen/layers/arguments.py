@@ -164,7 +164,10 @@ def check_sample_shape(sample_shape: Any) -> None:
     """Raises an error unless `sample_shape` is made of whole numbers, where it is known."""
     if tf.is_tensor(sample_shape) or isinstance(sample_shape, tf.TensorShape):
         return
-    sizes = [sample_shape] if np.ndim(sample_shape) == 0 else list(sample_shape)
+    if isinstance(sample_shape, np.ndarray):
+        sample_shape = sample_shape.tolist()
+    is_list = isinstance(sample_shape, list | tuple)
+    sizes = list(sample_shape) if is_list else [sample_shape]
     known = [size for size in sizes if not tf.is_tensor(size)]
     if any(isinstance(n, bool) or not isinstance(n, numbers.Integral) for n in known):
         raise TypeError(
