@@ -134,7 +134,7 @@ def annealed_importance_sampling(
 
 
 def as_observed(x: Any, y: Any) -> Any:
-    """The inputs that a model needs beside a posterior: y in the place of x, and conditions."""
+    """What a model needs beside a posterior: y in the place of x, and conditions."""
     if y is None:
         return x
     return {**x, "x": y} if isinstance(x, Mapping) else y
@@ -147,7 +147,7 @@ def _walk(
     num_chains: int,
     num_leapfrog_steps: int,
 ) -> Callable[..., tf.Tensor]:
-    """Returns a function from a block's (x, q's tensors, keys, z) to log-weights `[b, C]`."""
+    """Returns a function from a block's (x, q's tensors, keys, z) to log-weights."""
 
     def walk(x: Any, tensors: Any, keys: Any, z: Any, num_steps: Any) -> tf.Tensor:
         q = factory(tensors)

@@ -77,7 +77,7 @@ class BackupAndRestore(keras.callbacks.Callback):
     ...     backup = tfgen.callbacks.BackupAndRestore(directory, delete_checkpoint=False)
     ...     fit = {"callbacks": [backup], "verbose": 0}
     ...     _ = vae.fit(np.zeros([8, 4]), epochs=2, **fit)
-    ...     history = vae.fit(np.zeros([8, 4]), epochs=3, **fit)  # goes on
+    ...     history = vae.fit(np.zeros([8, 4]), epochs=3, **fit)  # resumes
     >>> history.epoch
     [0, 1, 2]
     """
@@ -106,9 +106,9 @@ class BackupAndRestore(keras.callbacks.Callback):
         self.delete_checkpoint = delete_checkpoint
         self._files = Checkpoints(directory)
         self._terminated = False
-        self._forget()
+        self._reset()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         """Removes the state of an earlier `fit`."""
         self.resumption: Resumption | None = None
         self._progress: Progress | None = None
@@ -126,12 +126,12 @@ class BackupAndRestore(keras.callbacks.Callback):
         Args:
             model: to be trained.
         """
-        self._forget()
+        self._reset()
         self._terminated = False
         self.set_model(model)
         loaded = self._files.load()
         if loaded is not None:
-            self.resumption = Resumption(model, *loaded, self.directory, self._go_on)
+            self.resumption = Resumption(model, *loaded, self.directory, self._resume)
             self.resumption.apply_variables()
         main = threading.current_thread() is threading.main_thread()
         before = signal.signal(signal.SIGTERM, self._on_sigterm) if main else None
@@ -140,7 +140,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         finally:
             if main:
                 signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
-            self._forget()
+            self._reset()
         if self._terminated:
             raise SystemExit(_EXIT_CODE)
 
@@ -189,7 +189,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         """
         self._others = callbacks
 
-    def _go_on(self, progress: Progress, counters: dict[str, Any]) -> None:
+    def _resume(self, progress: Progress, counters: dict[str, Any]) -> None:
         """Called when nothing is left to skip: the run has reached the checkpoint."""
         run_state.apply_counters(self._others, counters)
         self._epoch, self._step = progress.epoch, progress.step

@@ -86,7 +86,7 @@ class ExactStepCallbackList(keras.callbacks.CallbackList):
         """Calls the callbacks; in a resumed run, restores what they reset."""
         super().on_train_begin(logs)
         if self._resumption is not None:
-            self._resumption.go_on_if_nothing_is_skipped()
+            self._resumption.end_if_nothing_is_skipped()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Calls the callbacks, unless the epoch is skipped."""

@@ -339,7 +339,7 @@ class FusedModel(keras.Model):
         return strategy.num_replicas_in_sync > 1 and not self.run_eagerly
 
     def _next_steps(self) -> int:
-        """Steps of the next execution, which stops at the epoch's end: the data are endless."""
+        """Steps of the next execution; it ends with the epoch, as the data are endless."""
         run, of = self._epoch
         steps = self.steps_per_execution
         if of is not None:

@@ -44,7 +44,7 @@ class Resumption:
         header: header of the checkpoint.
         arrays: arrays of the checkpoint.
         directory: directory of the checkpoint, for messages.
-        go_on: called with the progress and the counters of callbacks when nothing more has
+        on_end: called with the progress and the counters of callbacks when nothing more has
             to be skipped.
     """
 
@@ -54,7 +54,7 @@ class Resumption:
         header: dict[str, Any],
         arrays: dict[str, np.ndarray],
         directory: str | os.PathLike,
-        go_on: Callable[[Progress, dict[str, Any]], None],
+        on_end: Callable[[Progress, dict[str, Any]], None],
     ) -> None:
         self.progress = Progress(**header["progress"])
         self.progress.logs = run_state.unpack(self.progress.logs, arrays)
@@ -62,7 +62,7 @@ class Resumption:
         self._values = {k: v for k, v in arrays.items() if not k.startswith("packed:")}
         self._model = model
         self._directory = directory
-        self._go_on = go_on
+        self._on_end = on_end
         self.skips_epoch = False
         self._steps_to_skip = 0
         self._rehearsal_logs: dict[str, Any] | None = None
@@ -159,9 +159,9 @@ class Resumption:
             epoch: its number.
         """
         self.skips_epoch = epoch + 1 < self.progress.epoch
-        self.go_on_if_nothing_is_skipped()
+        self.end_if_nothing_is_skipped()
 
-    def go_on_if_nothing_is_skipped(self) -> None:
+    def end_if_nothing_is_skipped(self) -> None:
         """Ends the resumption, unless executions are still to be skipped."""
         if not self.skips_execution:
             self._finish()
@@ -170,7 +170,7 @@ class Resumption:
         """Restores what callbacks and the first skipped execution changed."""
         self.apply_variables()
         self._model.stop_training = self.progress.stop_training
-        self._go_on(self.progress, self._counters)
+        self._on_end(self.progress, self._counters)
 
 
 def _warn_of_order(call: FitCall) -> None:
