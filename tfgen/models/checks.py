@@ -146,12 +146,12 @@ def check_array(value: Any, name: str, event_shape: tuple | None = None) -> None
         check_array(value.numpy(), name)
 
 
-def check_batches(data: Any, rank: int | None, name: str) -> None:
+def check_batches(data: Any, event_shape: Any, name: str) -> None:
     """Raises a ValueError where a `tf.data.Dataset` is empty, or of single examples.
 
     Args:
         data: the dataset.
-        rank: of a batch of its first entry; `None` where that is not known.
+        event_shape: of one example of its first entry; `None` where that is not known.
         name: the argument's name.
     """
     if data.cardinality() == 0:
@@ -161,7 +161,7 @@ def check_batches(data: Any, rank: int | None, name: str) -> None:
         )
     spec = tf.nest.flatten(data.element_spec)[0]
     shape = getattr(spec, "shape", tf.TensorShape(None))
-    if rank is not None and shape.rank == rank - 1:
+    if event_shape is not None and shape == tf.TensorShape(event_shape):
         raise ValueError(
             f"`{name}` must be a dataset of batches; received one of elements of shape "
             f"{tuple(shape)}. Call `dataset.batch(100)`."

@@ -282,10 +282,10 @@ class VAE(LatentVariableModel):
             given = of_x(x_spec)
             self._build_for(given)
             expected = self.structure.given.get("x")
-            rank = None
+            event_shape = None
             if isinstance(expected, tf.TensorSpec) and list(given) == ["x"]:
-                rank = expected.shape.rank
-            checks.check_batches(x, rank, f"{prefix}x")
+                event_shape = expected.shape[1:]
+            checks.check_batches(x, event_shape, f"{prefix}x")
             y_spec = given.get("x") if y_spec is None else y_spec
             if isinstance(y_spec, tf.TensorSpec) and y_spec.shape.rank is not None:
                 same = y_spec is given.get("x")

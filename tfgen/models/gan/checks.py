@@ -215,8 +215,7 @@ def check_data(
             condition is missing, unknown, or of another shape or number of rows.
     """
     if isinstance(x, tf.data.Dataset):
-        rank = None if conditions else 1 + len(sample_shape)
-        checks.check_batches(x, rank, name)
+        checks.check_batches(x, None if conditions else sample_shape, name)
         check_batch(x.element_spec, sample_shape, conditions, name)
     elif x is None:
         raise TypeError(
