@@ -713,13 +713,6 @@ PLOTS = [
         "curves",
         "1 and 2",
     ),
-    Case(
-        "plots.save_curves",
-        lambda w: tfgen.plots.save_curves("a.what", {"a": ([1], [1])}, "x", "y"),
-        ValueError,
-        "filepath",
-        "'a.what'",
-    ),
 ]
 
 RANDOM = [
