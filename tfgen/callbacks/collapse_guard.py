@@ -1,4 +1,4 @@
-"""Whether a GAN's samples still cover the data, watched while it trains."""
+"""Checks during training whether a GAN's samples still cover the data."""
 
 import math
 import warnings
@@ -24,21 +24,22 @@ _ADVICE = (
 
 
 class CollapseGuard(keras.callbacks.Callback):
-    """Logs `coverage`, the share of data near a sample, and warns where it falls.
+    """Logs `coverage`, the share of data near a sample, and warns if it decreases.
 
     After each epoch as many samples as there are data, from the same seed each time, are
     compared with the data by a few features: see `tfgen.evaluation.density_coverage`,
-    with 5 neighbours. Perfect samples cover 0.97; a generator that makes one image,
-    almost nothing. A warning says what to try when the coverage falls below `threshold`
-    times its best so far, and when it never reached `threshold`.
+    with 5 neighbours. Perfect samples cover 0.97 of the data; a generator that makes a
+    single image covers almost nothing. A warning says what to try when the coverage falls
+    below `threshold` times its best value so far, and at the end of training if it never
+    reached `threshold`.
 
     Args:
-        x: data, `[N, ...]`, as `fit` takes them; a thousand held-out rows say enough.
-        features: from a batch `[B, ...]` to features `[B, F]`, a Keras model or function;
-            `None` takes 8 fixed random projections.
-        every: epochs from one look to the next.
+        x: data, `[N, ...]`, as `fit` takes them; a thousand held-out rows are enough.
+        features: a Keras model or function from a batch `[B, ...]` to features `[B, F]`;
+            `None` uses 8 fixed random projections.
+        every: epochs between two checks.
         threshold: in (0, 1).
-        seed: of the samples and the projections.
+        seed: seed of the samples and the projections.
 
     Raises:
         TypeError: if an argument is not of its type.
@@ -78,11 +79,11 @@ class CollapseGuard(keras.callbacks.Callback):
         return lambda x: np.reshape(x, [len(x), size]) @ directions
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Forgets an earlier training."""
+        """Removes the state of an earlier training."""
         self._best, self._is_low = 0.0, False
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Logs the coverage; warns once when it falls."""
+        """Logs the coverage; warns once when it decreases."""
         if (epoch + 1) % self.every:
             return
         coverage = self._coverage()
@@ -99,7 +100,7 @@ class CollapseGuard(keras.callbacks.Callback):
             )
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Warns where the coverage was never high."""
+        """Warns if the coverage was never high."""
         if 0.0 < self._best < self.threshold:
             warnings.warn(
                 f"Samples never covered more than {self._best:.1%} of the data. Train for "

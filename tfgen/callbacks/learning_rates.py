@@ -1,4 +1,4 @@
-"""Learning rates of a GAN's two optimizers: logged, and set by Keras's callbacks."""
+"""Logs the learning rates of a GAN's two optimizers, and lets Keras callbacks set both."""
 
 from typing import Any
 
@@ -10,9 +10,8 @@ __all__ = ["ForDiscriminator", "LearningRates"]
 class LearningRates(keras.callbacks.Callback):
     """Logs `generator_learning_rate` and `discriminator_learning_rate` after each epoch.
 
-    They are in the history, and in what `CSVLogger` and `TensorBoard` write, where those
-    come after it in the list of callbacks. A rate that follows a Keras schedule is logged
-    as it stands.
+    They are in the history, and in what `CSVLogger` and `TensorBoard` write if those come
+    after it in the list of callbacks. For a Keras schedule, its current value is logged.
 
     >>> LearningRates() is not None
     True
@@ -28,8 +27,9 @@ class LearningRates(keras.callbacks.Callback):
 class ForDiscriminator(keras.callbacks.Callback):
     """Runs one of Keras's callbacks on the discriminator's optimizer of a GAN.
 
-    Keras's callbacks look at `model.optimizer`, which is the generator's. Within this one
-    they see the discriminator's, and what they log begins with `discriminator_`:
+    Keras's callbacks use `model.optimizer`, which is the generator's. Wrapped in this one,
+    they use the discriminator's, and the names of what they log begin with
+    `discriminator_`:
 
         callbacks=[
             keras.callbacks.LearningRateScheduler(schedule),  # the generator's
@@ -37,10 +37,10 @@ class ForDiscriminator(keras.callbacks.Callback):
         ]
 
     Args:
-        callback: such as a `LearningRateScheduler` or a `ReduceLROnPlateau`.
+        callback: a callback such as `LearningRateScheduler` or `ReduceLROnPlateau`.
 
     Raises:
-        TypeError: if it is no Keras callback.
+        TypeError: if it is not a Keras callback.
 
     >>> keras.callbacks.ReduceLROnPlateau(monitor="discriminator_loss").patience
     10
@@ -53,12 +53,12 @@ class ForDiscriminator(keras.callbacks.Callback):
         self.callback = callback
 
     def set_params(self, params: Any) -> None:
-        """Keras's."""
+        """Passes Keras's parameters on."""
         super().set_params(params)
         self.callback.set_params(params)
 
     def set_model(self, model: Any) -> None:
-        """Shows the callback a model whose optimizer is the discriminator's."""
+        """Gives the callback a view of the model whose optimizer is the discriminator's."""
         if not hasattr(model, "discriminator_optimizer"):
             raise TypeError(
                 "`ForDiscriminator` needs a `tfgen.models.GAN`, which has a "
@@ -88,7 +88,7 @@ class ForDiscriminator(keras.callbacks.Callback):
         self.callback.on_train_batch_end(batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Passed on; what the callback logs gets a name of its own."""
+        """Passed on; what the callback logs is renamed."""
         logs = {} if logs is None else logs
         seen = dict(logs)
         seen.pop("learning_rate", None)  # the generator's
@@ -99,7 +99,7 @@ class ForDiscriminator(keras.callbacks.Callback):
 
 
 class _DiscriminatorsView:
-    """A GAN as a callback sees it that looks at `optimizer`."""
+    """A view of a GAN whose `optimizer` is the discriminator's."""
 
     def __init__(self, model: Any) -> None:
         self._model = model

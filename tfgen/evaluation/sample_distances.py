@@ -14,7 +14,7 @@ __all__ = [
 ]
 
 _MOST_PARTS = 5  # into which the samples are split, so sizes are N, N/2, ..., N/5
-_FOLDS = 10  # of the jackknife
+_FOLDS = 10  # the parts of the jackknife
 
 
 class ExtrapolatedDistance(NamedTuple):
@@ -29,9 +29,9 @@ def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
 
         d² = ‖m₁ - m₂‖² + tr C₁ + tr C₂ - 2 tr (C₁ C₂)^½
 
-    With features of an Inception network this is the FID [1]; here the features are
-    yours. It is biased upwards by the finite number of samples, so compare only
-    distances from equally many.
+    With features of an Inception network this is the FID [1]; here you choose the features.
+    It is biased upwards by the finite number of samples, so compare only distances from
+    equal numbers of samples.
 
     Args:
         real: features of real data, `[num_real, features]`.
@@ -75,22 +75,22 @@ def extrapolated_frechet_distance(
 ) -> ExtrapolatedDistance:
     """The Fréchet distance of infinitely many samples, FID-infinity [1].
 
-    The bias of `frechet_distance` falls as 1/N. Both sets are split into 1, 2, ..., 5
-    parts, the distances of the parts are averaged, and a line in 1/N is continued to 0.
-    Unlike [1], which keeps the data, this removes the bias of both sets, so that two sets
-    of the same law are 0 apart. The standard error is a jackknife's over tenths of the
-    rows.
+    The bias of `frechet_distance` decreases as 1/N. Both sets are split into 1, 2, ..., 5
+    parts, the distances of the parts are averaged, and a line in 1/N is extrapolated to 0.
+    Unlike [1], which keeps the data, this removes the bias of both sets, so that the
+    distance of two sets of the same law is 0 in expectation. The standard error is that of
+    a jackknife over tenths of the rows.
 
     Args:
         real: features of real data, `[num, features]`.
-        generated: features of samples, as many.
-        seed: of the order in which rows are split.
+        generated: features of samples, `[num, features]`.
+        seed: seed of the order in which rows are split.
 
     Returns:
-        `(distance, standard_error)`; the distance may be below 0 by its error.
+        `(distance, standard_error)`; the distance may be negative within its error.
 
     Raises:
-        ValueError: as for `frechet_distance`, of a fifth of nine tenths of the rows; if
+        ValueError: as for `frechet_distance` with a fifth of nine tenths of the rows, or if
             the sets have different numbers of rows.
 
     [1] Chong, Forsyth. Effectively unbiased FID and Inception Score and where to find
@@ -136,8 +136,8 @@ def kernel_distance(real: np.ndarray, generated: np.ndarray) -> float:
 
         MMD² = E k(x, x′) + E k(y, y′) - 2 E k(x, y),    k(x, y) = (x·y / features + 1)³
 
-    With features of an Inception network this is the KID [1]. Every pair of distinct
-    samples enters once, so its mean is the exact value, and it may be negative.
+    With features of an Inception network this is the KID [1]. Only pairs of distinct
+    samples are used, so its mean is the exact value, and it may be negative.
 
     Args:
         real: features of real data, `[num_real, features]`.

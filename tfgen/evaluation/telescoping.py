@@ -1,4 +1,4 @@
-"""The log-ratio of two laws that are too far apart for one classifier."""
+"""The log-ratio of two distributions that are too far apart for one classifier."""
 
 import warnings
 from typing import Any
@@ -11,7 +11,7 @@ from tfgen.layers.arguments import positive_integer
 
 __all__ = ["TelescopingRatio", "telescoping_ratio"]
 
-# A bridge whose classifier is this sure, in nats, learns from a few examples only.
+# A bridge whose cross-entropy, in nats, is below this learns from few examples only.
 _TOO_EASY = 0.05
 
 
@@ -20,8 +20,8 @@ class TelescopingRatio:
 
     Attributes:
         network: the network, from x to the K log-ratios, `[B, K]`.
-        losses: the cross-entropy of each bridge, `[K]`, in nats: log 2 = 0.69 where its
-            two ends are alike, 0 where they don't overlap and it says little.
+        losses: the cross-entropy of each bridge, `[K]`, in nats: log 2 = 0.69 if its two
+            ends are equal, 0 if they don't overlap, in which case its ratio is unreliable.
     """
 
     def __init__(self, network: keras.Model, losses: np.ndarray) -> None:
@@ -29,7 +29,7 @@ class TelescopingRatio:
         self.losses = losses
 
     def bridges(self, x: Any, batch_size: int = 1024) -> tf.Tensor:
-        """The log-ratios of neighbours, `[B, K]`, the real end first."""
+        """The log-ratios of neighbouring waymarks, `[B, K]`, from the real end."""
         x = tf.convert_to_tensor(x)
         parts = [x[i : i + batch_size] for i in range(0, len(x), batch_size)]
         return tf.concat([self.network(part, training=False) for part in parts], axis=0)
@@ -47,36 +47,37 @@ def telescoping_ratio(
     batch_size: int = 256,
     epochs: int = 10,
 ) -> TelescopingRatio:
-    """Estimates log p_real(x) - log p_generated(x) through laws between the two [1].
+    """Estimates log p_real(x) - log p_generated(x) through distributions in between [1].
 
     Waymarks lead from data to samples in K steps of equal angle,
 
         x_k = cos(t_k) x_real + sin(t_k) x_generated,  t_k = k pi / (2 K),  k = 0, ..., K,
 
-    a classifier a_k tells waymark k from waymark k + 1, and the sum of their logits is
-    the log-ratio. One classifier of both ends would be right about every example, and so
-    know no ratio, from some 5 nats on; each of K has an easier task. All are trained at
-    once.
+    a classifier a_k separates waymark k from waymark k + 1, and the sum of their logits is
+    the log-ratio. From about 5 nats on, a single classifier of the two ends would be right
+    about every example, and so could not learn the ratio; each of the K classifiers
+    compares distributions that are closer. All are trained at once.
 
     Args:
-        network: a Keras model from x to K logits, `[B, K]`, such as a body that all share
-            and `keras.layers.Dense(K)`. It is trained, and learns faster of an x that is
-            centred and scaled, as by `keras.layers.Normalization`.
+        network: a Keras model from x to K logits, `[B, K]`, such as shared layers and
+            `keras.layers.Dense(K)`. It is trained, and learns faster if x is centred and
+            scaled, as by `keras.layers.Normalization`.
         real: data, `[N, ...]`.
         generated: samples, `[N, ...]`.
         optimizer: a Keras optimizer or its name.
-        batch_size: rows a step.
+        batch_size: rows in a step.
         epochs: passes over the rows.
 
     Returns:
         A `TelescopingRatio`.
 
     Raises:
-        ValueError: if the two are not of one shape, or the network does not return K
+        ValueError: if the two have different shapes, or the network does not return K
             logits.
 
     Warns:
-        RuntimeWarning: if a bridge's classifier is all but sure, so that K is too small.
+        RuntimeWarning: if a bridge's classifier is almost always right, so that K is too
+            small.
 
     >>> x = np.random.default_rng(0).normal(size=[64, 1]).astype("float32")
     >>> network = keras.Sequential([keras.Input([1]), keras.layers.Dense(3)])
@@ -143,7 +144,8 @@ class _Bridges(keras.Model):
         """The cross-entropy of each bridge, `[K]`, in nats."""
         real, generated = rows["real"], rows["generated"]
         angles = 0.5 * np.pi * np.arange(self.count + 1) / self.count
-        # Rolled, so that neighbours hold different pairs and pairs are many.
+        # Rolled, so that neighbouring waymarks hold different pairs and there are many
+        # pairs.
         waymarks = [
             np.cos(angle) * real + np.sin(angle) * tf.roll(generated, k, axis=0)
             for k, angle in enumerate(angles.tolist())

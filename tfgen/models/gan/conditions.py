@@ -1,4 +1,4 @@
-"""What a GAN's networks take beside z and x, found by the names of their inputs."""
+"""The conditions of a GAN's networks, found by the names of their inputs."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ __all__ = ["Conditions", "call_network", "check_labels", "find_classes", "find_c
 
 Conditions = Mapping[str, Any]
 
-# The input of each network that is no condition.
+# The input of each network that is not a condition.
 _MAIN = {"generator": "z", "discriminator": "x"}
 _RESERVED = ("x", "z", "seed")
 
@@ -23,8 +23,8 @@ def find_conditions(
 ) -> dict[str, tf.TensorSpec]:
     """The conditions that either network takes, by name.
 
-    A network of one input takes z, or x. One of several has an input named so, and the
-    others are conditions.
+    A network with one input takes z, or x. A network with several inputs has one with that
+    name, and the others are conditions.
 
     Args:
         generator: a Keras model or layer.
@@ -34,7 +34,7 @@ def find_conditions(
         The shape `[None, ...]` and type of each condition.
 
     Raises:
-        ValueError: if a network of several inputs has none named z, or x, or if the
+        ValueError: if a network with several inputs has none named z, or x, or if the
             networks disagree about a condition.
     """
     found: dict[str, tf.TensorSpec] = {}
@@ -83,7 +83,7 @@ def _describe(spec: tf.TensorSpec) -> str:
 def call_network(
     network: keras.layers.Layer, value: Any, given: Conditions, training: bool = False
 ) -> Any:
-    """A network of z or x and of the conditions that it takes.
+    """Calls a network on z or x and on the conditions that it takes.
 
     Args:
         network: a generator or a discriminator.
@@ -98,10 +98,11 @@ def call_network(
 def find_classes(
     networks: Iterable[keras.layers.Layer], conditions: Mapping[str, tf.TensorSpec]
 ) -> dict[str, int]:
-    """How many classes there are of each condition that holds labels.
+    """The number of classes of each condition that holds labels.
 
-    Those are the conditions of an integer type that go straight into an `Embedding` or a
-    `tfgen.layers.ProjectionLogit`; the least number counts.
+    These are the conditions of an integer type that are direct inputs of an `Embedding` or
+    a `tfgen.layers.ProjectionLogit`; if there are several, the smallest number of classes
+    is used.
 
     Args:
         networks: generator and discriminator.
@@ -128,12 +129,12 @@ def _num_classes(layer: keras.layers.Layer) -> int | None:
 
 
 def check_labels(given: Conditions, classes: Mapping[str, int], name: str) -> None:
-    """Raises a ValueError at a label that is no class.
+    """Raises a ValueError for a label that is not a class.
 
     Args:
-        given: arrays or tensors by name; what is neither is not looked at.
-        classes: how many there are, by condition.
-        name: what to call `given`.
+        given: arrays or tensors by name; other values are not checked.
+        classes: the number of classes, by condition.
+        name: the name of `given` in errors.
     """
     for key, count in classes.items():
         value = given[key]

@@ -25,14 +25,14 @@ __all__ = [
     "sample_logits",
 ]
 
-_BATCH = 1024  # rows that are corrected, or given logits, at a time
-_BOUND_SAMPLES = 10_000  # of which the largest log-ratio is a correction's bound
+_BATCH = 1024  # rows in a batch
+_BOUND_SAMPLES = 10_000  # their largest log-ratio is a correction's bound
 
 
 def sample_corrected(
     model: Any, keys: tf.Tensor, given: Conditions, correction: Correction
 ) -> tuple[tf.Tensor, CorrectionReport]:
-    """Corrected samples, one a key, and what they took.
+    """Corrected samples, one for each key, and their numbers of proposals.
 
     Args:
         model: a compiled `GAN`.
@@ -83,11 +83,11 @@ def corrected_by_key(model: Any, correction: Correction) -> Callable:
 
 
 def find_log_bound(model: Any, correction: Correction) -> float | None:
-    """The bound M of a correction that needs one: given, its calibration's, or found.
+    """The bound M of a correction that needs one: given, from its calibration, or found.
 
     Args:
         model: a compiled `GAN`.
-        correction: which may need one.
+        correction: a correction, which may need a bound.
 
     Raises:
         ValueError: if none is given and the networks take conditions.
@@ -111,12 +111,12 @@ def find_log_bound(model: Any, correction: Correction) -> float | None:
 
 
 def ratio_keys(count: int) -> tf.Tensor:
-    """The keys of samples that a log-ratio is looked at on, always the same."""
+    """The keys of the samples that a log-ratio is checked on, always the same."""
     return random.stream(random.row_keys(0, 0, tf.range(count)), Stream.RATIO)
 
 
 def sample_logits(model: Any, keys: tf.Tensor, given: Conditions) -> tf.Tensor:
-    """a(G(z)) of samples, `[B]`, in batches.
+    """a(G(z)) of samples, `[B]`, computed in batches.
 
     Args:
         model: a `GAN`.

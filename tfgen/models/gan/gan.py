@@ -56,11 +56,11 @@ from tfgen.training import EvaluateCall, FitCall, global_rows
 
 __all__ = ["GAN"]
 
-_CHECK_SAMPLES = 1_000  # by which a log-ratio is checked
+_CHECK_SAMPLES = 1_000  # samples on which a log-ratio is checked
 
 
 class _Role(enum.IntEnum):
-    """What a batch is to the discriminator; each has augmentations of its own."""
+    """The roles of a batch in a discriminator update; each has different augmentations."""
 
     REAL = 0
     FAKE = 1
@@ -88,13 +88,14 @@ class GAN(GenerativeModel):
     | `ess` | (sum w)^2 / (B sum w^2) of the weights w = exp(a) of B samples, in (0, 1] |
     | `gradient_penalty` | where there is one, before its weight |
 
-    `accuracy`, `mean_ratio` and `ess` only where a is a log-ratio. `ess` says how much
-    of a batch a maximum-likelihood step learns from.
+    `accuracy`, `mean_ratio` and `ess` are logged only if a is a log-ratio. `ess` is the
+    share of a batch that a maximum-likelihood step learns from.
 
-    Networks of several inputs take conditions: their `keras.Input`s are named, `z` of the
-    generator, `x` of the discriminator, and any other name a condition, the same for both.
-    `fit({"x": x, "c": c})` then trains p_gen(x|c): a sample meets the discriminator with
-    the condition that made it, and a(x, c) is log p_data(x|c) - log p_gen(x|c).
+    Networks with several inputs take conditions: the generator has a `keras.Input` named
+    `z`, the discriminator one named `x`, and every other input is a condition, with the
+    same name in both. `fit({"x": x, "c": c})` then trains p_gen(x|c): the discriminator
+    gets a sample with the condition that it was made from, and a(x, c) is log p_data(x|c) -
+    log p_gen(x|c).
 
     Args:
         generator: a Keras model from z `[B, latent_dim]` to samples `[B, ...]`.
@@ -105,11 +106,11 @@ class GAN(GenerativeModel):
         **kwargs: `keras.Model`'s.
 
     Raises:
-        TypeError: if a network is no Keras model or layer, or `latent_dim` is no
+        TypeError: if a network is not a Keras model or layer, or `latent_dim` is not an
             integer.
-        ValueError: if `latent_dim` is below 1, the networks don't fit each other, or
-            the discriminator returns anything but one logit an example; a final sigmoid
-            or softmax is found; a network of several inputs has none named z or x.
+        ValueError: if `latent_dim` is below 1, the networks don't fit each other, or the
+            discriminator returns anything but one logit for each example; if it ends in a
+            sigmoid or softmax; if a network with several inputs has none named z or x.
 
     >>> generator = keras.Sequential([keras.layers.Dense(2)])
     >>> discriminator = keras.Sequential([keras.layers.Dense(1)])
@@ -186,8 +187,8 @@ class GAN(GenerativeModel):
                 update t is min(generator_ema, t / (9 + t)), so that the average forgets
                 the start. `None` samples from the last weights.
             guard: whether `fit` keeps a copy of the last good weights, and stops with it
-                where a loss is not finite; see `tfgen.models.loss_guard`. `False` saves
-                the copy's memory and goes on with NaN.
+                where a loss is not finite; see `tfgen.models.loss_guard`. `False` saves the
+                copy's memory, and training continues with NaN.
             **kwargs: `run_eagerly`, `steps_per_execution`, `jit_compile`, as
                 `keras.Model.compile`'s.
 
@@ -269,7 +270,7 @@ class GAN(GenerativeModel):
 
     @property
     def monitor(self) -> Monitor:
-        """What `fit` logs, known when the model is compiled."""
+        """The metrics that `fit` logs, available once the model is compiled."""
         if self._monitor is None:
             raise ValueError(
                 "a GAN's losses are known when it is compiled; call `compile("
@@ -396,7 +397,7 @@ class GAN(GenerativeModel):
         keys: tf.Tensor,
         training: bool,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """What the discriminator minimises, penalty included, and what to watch."""
+        """The discriminator's loss, including the penalty, and the values to watch."""
         real_logits = self._discriminate(real, given, keys, _Role.REAL, training)
         fake_logits = self._discriminate(fake, given, keys, _Role.FAKE, training)
         loss = self.loss.discriminator(real_logits, fake_logits, self.label_smoothing)
@@ -436,7 +437,7 @@ class GAN(GenerativeModel):
         keys: tf.Tensor,
         training: bool,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """What the generator minimises, and what to watch."""
+        """The generator's loss, and the values to watch."""
         fake_logits = self._discriminate(fake, given, keys, _Role.FAKE, training)
         real_logits = None
         if self.loss.needs_real_logits:
@@ -447,14 +448,14 @@ class GAN(GenerativeModel):
     def _discriminate(
         self, x: tf.Tensor, given: Conditions, keys: tf.Tensor, role: _Role, training: bool
     ) -> tf.Tensor:
-        """Logits of a batch; a layer that draws noise draws it by the rows' keys."""
+        """Logits of a batch; layers that draw noise use the rows' keys."""
         with noise_keys(keys, role):
             return call_network(self.discriminator, x, given, training=training)
 
     # Use.
 
     def call(self, z: Any, training: bool = False) -> tf.Tensor:
-        """Samples G(z), of z `[B, latent_dim]`; so `predict(z)` too.
+        """Samples G(z), for z `[B, latent_dim]`; `predict(z)` returns the same.
 
         With conditions z is a dict, of `z` and each condition.
         """
@@ -569,7 +570,7 @@ class GAN(GenerativeModel):
         """Fits slope a(x) + intercept to be the log-ratio, by data it was not trained on.
 
         A logistic regression of data against as many fresh samples, on the logit; see
-        `Calibration`, whose errors say what it mended.
+        `Calibration`, whose errors show the improvement.
 
         Args:
             x: held-out data, `[N, ...]`, some thousand; with conditions a dict, of x and
@@ -612,8 +613,8 @@ class GAN(GenerativeModel):
             x: `[B, ...]`, of the samples' shape; with conditions a dict, of x and each
                 condition, and the ratio is p_data(x|c) to p_gen(x|c).
             batch_size: how many are taken at a time.
-            calibration: what `calibrate` returned, to be applied; `None` leaves the logit
-                as it is.
+            calibration: a result of `calibrate`, to be applied; `None` returns the logit
+                unchanged.
 
         Returns:
             a(x), `[B]`, in nats.

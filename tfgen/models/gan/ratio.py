@@ -1,4 +1,4 @@
-"""Whether a GAN's logit is a log-ratio: by its loss, and by what samples say of it."""
+"""Whether a GAN's logit is a log-ratio: checked by its loss, and on samples."""
 
 import warnings
 
@@ -19,8 +19,8 @@ def check_log_ratio(
 
     Args:
         loss: what the GAN was compiled with.
-        label_smoothing: the same.
-        what: what needs the ratio, for the error.
+        label_smoothing: as in `GAN.compile`.
+        what: what needs the ratio, named in the error.
         up_to_constant: whether a constant added to the ratio does no harm.
     """
     suits = loss.logits_are_log_ratio or (
@@ -47,7 +47,7 @@ def check_log_ratio(
 
 
 def warn_of_ratio(fake_logits: np.ndarray) -> None:
-    """Warns where E_gen exp(a), which is 1 of a true log-ratio, is not near 1.
+    """Warns if E_gen exp(a), which is 1 for a true log-ratio, is not near 1.
 
     Args:
         fake_logits: a(G(z)) of samples, `[N]`.

@@ -1,4 +1,4 @@
-"""What a GAN serves: its methods as functions of batches and seeds."""
+"""A GAN's signatures for serving: its methods as functions of batches and seeds."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ __all__ = ["gan_signatures"]
 def gan_signatures(
     model: Any, corrections: Mapping[str, str | Correction]
 ) -> dict[str, Signature]:
-    """The signatures of a `GAN`: `sample`, `decode`, and a `sample_<name>` a correction.
+    """The signatures of a `GAN`: `sample`, `decode`, `sample_<name>` for each correction.
 
     Args:
         model: a `GAN`.

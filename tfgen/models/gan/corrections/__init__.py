@@ -1,12 +1,12 @@
-"""Corrections: samples of a generator made samples of the data's law by the log-ratio.
+"""Corrections: they turn a generator's samples into samples of the data's law.
 
 | correction | how | source |
 |---|---|---|
-| `RejectionSampling` | takes a sample with probability exp(a - M) | arXiv 1810.06758 |
+| `RejectionSampling` | accepts a sample with probability exp(a - M) | arXiv 1810.06758 |
 | `MetropolisHastings` | a chain of samples, accepted or not | arXiv 1811.11357 |
 | `LatentLangevin` | a chain of steps of z | arXiv 2003.06060 |
 
-`Calibration` mends a logit that is no log-ratio yet, by data that it was not trained on.
+`Calibration` corrects a logit that is not yet a log-ratio, with data not trained on.
 """
 
 from tfgen.models.gan.corrections.base import Corrected, Correction

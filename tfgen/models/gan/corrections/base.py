@@ -1,4 +1,4 @@
-"""What a correction is: from the keys of rows to latents of the corrected law."""
+"""The base of corrections: functions from row keys to latents of the corrected law."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,12 +14,12 @@ __all__ = ["Corrected", "Correction", "choose", "log_uniform", "propose"]
 
 
 class Corrected(NamedTuple):
-    """Latents of the corrected law, and what they took.
+    """Latents of the corrected law, and their numbers of proposals.
 
     Attributes:
         z: `[B, latent_dim]`.
-        num_accepted: how many proposals each row accepted, int32 `[B]`.
-        num_proposals: how many each row had, int32 `[B]`.
+        num_accepted: the number of proposals accepted for each row, int32 `[B]`.
+        num_proposals: the number of proposals of each row, int32 `[B]`.
     """
 
     z: tf.Tensor
@@ -35,15 +35,15 @@ class Correction:
 
         p(z | corrected) = N(z; 0, I) exp(a(G(z)))
 
-    are distributed as the data are, wherever the generator reaches. A correction draws
-    such z. It keeps no state: a row's result depends on the row's key alone, and the
-    largest number of proposals a row is fixed. A constant added to a changes nothing.
+    are distributed as the data, on the support of the generator. A correction draws such z.
+    It keeps no state: a row's result depends on the row's key alone, and the largest number
+    of proposals for a row is fixed. Adding a constant to a changes nothing.
 
     A subclass is a frozen dataclass, so that equal corrections share a compiled program,
-    and writes `latents`.
+    and implements `latents`.
 
     Args:
-        calibration: what `GAN.calibrate` returned, or `None` to take the logit as it is.
+        calibration: the result of `GAN.calibrate`, or `None` to use the logit unchanged.
     """
 
     calibration: Calibration | None = None
@@ -80,7 +80,7 @@ def propose(keys: tf.Tensor, latent_dim: int, number: Any) -> tf.Tensor:
 
 
 def log_uniform(keys: tf.Tensor, number: Any) -> tf.Tensor:
-    """The logarithm of the uniform number that proposal `number` is met with, `[B]`."""
+    """The logarithm of the uniform number that decides on proposal `number`, `[B]`."""
     return tf.math.log(
         random.uniform(random.stream(keys, Stream.ACCEPT), first_sample=number)
     )

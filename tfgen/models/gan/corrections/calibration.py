@@ -1,4 +1,4 @@
-"""A logit made a log-ratio by data that the discriminator was not trained on."""
+"""Calibrates a logit to a log-ratio, on data that the discriminator was not trained on."""
 
 import dataclasses
 import math
@@ -16,20 +16,20 @@ _NEWTON_STEPS = 100
 class Calibration:
     """A logistic regression on the logit: the calibrated one is slope a + intercept.
 
-    Fitted by `GAN.calibrate` on held-out data and fresh samples, as many of one as of the
-    other; errors are on rows that were not fitted. The expected calibration error is the
-    mean over 20 equally filled bins of |share of data - mean of D|, which by chance alone
-    is about 0.8 sqrt(p (1 - p) / rows of a bin). z is Turner's statistic,
+    It is fitted by `GAN.calibrate` on equal numbers of held-out data and fresh samples;
+    errors are computed on rows that were not used in the fit. The expected calibration
+    error is the mean over 20 equally filled bins of |share of data - mean of D|, which by
+    chance alone is about 0.8 sqrt(p (1 - p) / rows of a bin). z is Turner's statistic,
 
         z = sum(y - D) / sqrt(sum D (1 - D)),  y = 1 of data, 0 of samples,
 
-    a standard normal number where D is calibrated.
+    a standard normal number if D is calibrated.
 
     Attributes:
-        slope: 1 where the logit was calibrated; below 1 where it was overconfident.
-        intercept: 0 where it was calibrated, in nats.
-        log_bound: the largest calibrated logit of data and samples, or the quantile of
-            them that was asked for; `RejectionSampling` takes it as M.
+        slope: 1 if the logit was calibrated; below 1 if it was overconfident.
+        intercept: 0 if it was calibrated, in nats.
+        log_bound: the largest calibrated logit of data and samples, or the requested
+            quantile of them; `RejectionSampling` uses it as M.
         slope_error: the standard error of the slope.
         intercept_error: that of the intercept.
         error_before: expected calibration error of the logit as it is, in [0, 1].
@@ -64,7 +64,7 @@ def fit_calibration(
     Args:
         real_logits: a(x) of data, `[N]`.
         fake_logits: a(x) of samples, `[M]`.
-        quantile: of the calibrated logits, which is `log_bound`.
+        quantile: the quantile of the calibrated logits that is used as `log_bound`.
 
     Raises:
         ValueError: if there are fewer than 4 of one kind, if a logit is not finite, if data
@@ -110,7 +110,7 @@ def fit_calibration(
 
 
 def _fit(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Slope and intercept, and their standard errors, both classes of the same weight."""
+    """Slope and intercept, and their standard errors; both classes have equal weight."""
     logits = np.concatenate([real, fake])
     # In units of their spread, so that Newton's first step is not too long.
     centre, scale = logits.mean(), max(logits.std(), 1e-12)

@@ -27,18 +27,18 @@ class LatentLangevin(Correction):
 
         z' = z + h^2/2 d/dz [log N(z; 0, I) + a(G(z))] + h n,
 
-    taken or refused by the rule of Metropolis and Hastings, which [1] leaves out: with it
-    the stationary law is exact for any h. Steps are small, so a chain finds modes near its
-    start; where the generator must leave whole modes, take another correction.
+    accepted or rejected by the Metropolis-Hastings rule, which [1] omits: with it the
+    stationary law is exact for any h. Steps are small, so a chain finds modes near its
+    start; if samples must move between distant modes, use another correction.
 
     Args:
-        num_steps: of the chain, at least 1.
-        step_size: h, positive. Near 0.57 of the steps are accepted where it is best; all
-            are where it is too small.
+        num_steps: steps of the chain, at least 1.
+        step_size: h, positive. At the best value about 0.57 of the steps are accepted; if
+            it is too small, all are.
         calibration: as `Correction`'s.
 
     Raises:
-        TypeError: if `num_steps` is no integer or `step_size` no number.
+        TypeError: if `num_steps` is not an integer or `step_size` not a number.
         ValueError: if `num_steps` is below 1 or `step_size` not positive and finite.
 
     >>> import tfgen

@@ -19,7 +19,7 @@ __all__ = ["MetropolisHastings"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MetropolisHastings(Correction):
-    """A chain of samples of the generator, one a row, of which the last is taken [1].
+    """A chain of samples of the generator for each row, of which the last is returned [1].
 
     A new sample x' replaces x with probability min(1, exp(a(x') - a(x))), for which the
     chain's stationary law is the data's. It starts at a sample, not at an example of the
@@ -27,11 +27,11 @@ class MetropolisHastings(Correction):
     the stationary law is at most (1 - exp(-M))^num_steps in total variation.
 
     Args:
-        num_steps: of the chain, at least 1.
+        num_steps: steps of the chain, at least 1.
         calibration: as `Correction`'s.
 
     Raises:
-        TypeError: if `num_steps` is no integer.
+        TypeError: if `num_steps` is not an integer.
         ValueError: if it is below 1.
 
     >>> import tfgen

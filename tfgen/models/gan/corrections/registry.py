@@ -17,7 +17,7 @@ _ALIASES: dict[str, type[Correction]] = {
 
 
 def get_correction(identifier: Any) -> Correction:
-    """The correction that a name stands for, with its defaults, or the correction itself.
+    """The correction with this name, with its defaults, or the given correction itself.
 
     Args:
         identifier: "rejection", "metropolis_hastings", "langevin" or a `Correction`.

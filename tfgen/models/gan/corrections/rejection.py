@@ -21,25 +21,26 @@ __all__ = ["RejectionSampling"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RejectionSampling(Correction):
-    """Takes a sample with probability exp(a(x) - M), M the largest a [1].
+    """Accepts a sample with probability exp(a(x) - M), where M is the largest a [1].
 
     Each row has `num_proposals` samples of the generator and takes the first that is
-    accepted. With the acceptance rate r = exp(-M) a row has none with probability
-    (1 - r)^num_proposals; it then gets one of its proposals, drawn in proportion to their
-    probabilities of being accepted, which is only near the corrected law.
+    accepted. With the acceptance rate r = exp(-M), no proposal of a row is accepted with
+    probability (1 - r)^num_proposals; the row then gets one of its proposals, drawn in
+    proportion to their probabilities of being accepted, which follows the corrected law
+    only approximately.
 
-    Where a is above M the probability is 1, so that samples follow p_gen min(e^a, e^M): a
-    lower M accepts more and corrects less. This takes the place of the percentile of [1].
+    If a is above M, the probability is 1, so that samples follow p_gen min(e^a, e^M): a
+    lower M accepts more and corrects less. This replaces the percentile of [1].
 
     Args:
-        num_proposals: the largest number of proposals a row, at least 1. Rows that are
-            done wait for the last.
-        log_bound: M, in nats. `None` takes that of the calibration, or the largest a of
-            10,000 samples, which are drawn by every call then.
+        num_proposals: the largest number of proposals for a row, at least 1. Rows that are
+            done wait for the last one.
+        log_bound: M, in nats. `None` uses that of the calibration, or otherwise the largest
+            a of 10,000 samples, which are then drawn in every call.
         calibration: as `Correction`'s.
 
     Raises:
-        TypeError: if `num_proposals` is no integer or `log_bound` no number.
+        TypeError: if `num_proposals` is not an integer or `log_bound` not a number.
         ValueError: if `num_proposals` is below 1 or `log_bound` not finite.
 
     >>> import tfgen

@@ -1,4 +1,4 @@
-"""What a correction says of itself, and what it says where it did not work."""
+"""A correction's report, and its warning if it did not work."""
 
 import warnings
 from typing import NamedTuple
@@ -20,15 +20,15 @@ _ADVICE = (
 
 
 class CorrectionReport(NamedTuple):
-    """How many proposals a correction took.
+    """How many proposals a correction needed.
 
     Attributes:
         acceptance_rate: proposals that were accepted, among all, in [0, 1].
-        num_accepted: how many each row accepted, `[B]`; a row of 0 is as good as not
-            corrected.
+        num_accepted: how many were accepted for each row, `[B]`; a row with 0 is
+            practically not corrected.
         num_proposals: how many each row had, `[B]`.
-        log_bound: the upper bound M of the log-ratio, in nats, where one was used: given
-            as `log_bound` it need not be found again.
+        log_bound: the upper bound M of the log-ratio, in nats, if one was used. Passed as
+            `log_bound`, it need not be found again.
     """
 
     acceptance_rate: float
@@ -41,8 +41,8 @@ def make_report(corrected: Corrected, log_bound: float | None) -> CorrectionRepo
     """The report on a request.
 
     Args:
-        corrected: what was drawn.
-        log_bound: what it was drawn with.
+        corrected: the samples' latents and counts.
+        log_bound: the bound that was used.
 
     Raises:
         RuntimeError: if no proposal of any row was accepted.
