@@ -99,6 +99,11 @@ class Stream(enum.IntEnum):
     TRAIN = 16
     TEST = 17
     BATCH = 18  # which examples a batch is made of
+    ACCEPT = 20  # what a GAN's correction accepts a proposal by, by number
+    RESAMPLE = 21  # which proposal a row gets that accepted none
+    LANGEVIN = 22  # steps of a GAN's latents, by number
+    AUGMENT = 23  # augmentations of what a discriminator sees, by number
+    RATIO = 24  # samples that a log-ratio is looked at on
 
 
 def threefry2x32(

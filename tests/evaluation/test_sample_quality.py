@@ -253,3 +253,25 @@ def test_bad_number_of_neighbours_is_named():
         evaluation.precision_recall(x, x, num_neighbors=0)
     with pytest.raises(TypeError, match="`num_neighbors` must be an integer"):
         evaluation.density_coverage(x, x, num_neighbors=2.5)
+
+
+def test_the_extrapolated_distance_has_no_bias_from_the_number_of_samples():
+    rng = np.random.default_rng(0)
+    real, same = rng.standard_normal([2, 2000, 24])  # N(0, I) twice
+    plain = evaluation.frechet_distance(real, same)
+    distance, error = evaluation.extrapolated_frechet_distance(real, same)
+    assert abs(distance) < 4 * error < plain
+    # N(0, I) and N(m, 4 I): |m|^2 + D (2 - 1)^2 at D = 8.
+    real = rng.standard_normal([2000, 8])
+    other = 2.0 * rng.standard_normal([2000, 8]) + 0.5
+    distance, error = evaluation.extrapolated_frechet_distance(real, other)
+    assert abs(distance - (8 * 0.25 + 8)) < 4 * error
+    assert error < 1.0
+
+
+def test_the_extrapolated_distance_refuses_what_it_can_not_split():
+    x = np.random.default_rng(0).standard_normal([200, 8])
+    with pytest.raises(ValueError, match=r"as many rows as `real`.*150 and 200"):
+        evaluation.extrapolated_frechet_distance(x, x[:150])
+    with pytest.raises(ValueError, match=r"`real` must hold at least 56 samples"):
+        evaluation.extrapolated_frechet_distance(x[:50], x[:50])

@@ -94,7 +94,8 @@ def test_seed_says_the_result():
         lambda: tfgen.layers.FlowPrior(3, hidden_units=[8]),
         lambda: tfgen.layers.LearnedPrior(tfgen.layers.RealNVP(3, context_size=0)),
         lambda: tfgen.layers.LearnedPrior(tfgen.layers.PlanarFlow(3, num_flows=2)),
-        lambda: tfgen.layers.VampPrior(4),
+        # Begins at the aggregate posterior of the data itself, the best prior there is.
+        lambda: tfgen.layers.VampPrior(50, pseudo_inputs=X[:50]),
     ],
     ids=["maf", "real_nvp", "planar", "vamp"],
 )
@@ -121,14 +122,17 @@ def test_prior_of_a_condition_is_fitted_given_the_condition():
     encoder = keras.Sequential(
         [keras.Input([1], name="x"), tfgen.layers.DistributionLambda(narrow)]
     )
-    decoder = keras.Sequential(
-        [keras.Input([1], name="z"), tfgen.layers.DistributionLambda(narrow)]
-    )
+    z, label = keras.Input([1], name="z"), keras.Input([1], name="c")
+    # It takes c, and leaves it aside: z has it.
+    loc = keras.layers.Add()([z, keras.layers.Rescaling(0.0)(label)])
+    decoder = keras.Model([z, label], tfgen.layers.DistributionLambda(narrow)(loc))
     c = np.repeat([[-2.0], [2.0]], 20, axis=0).astype("float32")
     given = {"x": c + 0.1, "c": c}
     inputs = keras.Input([1], name="c")
     layer = tfgen.layers.MultivariateNormalDiag(1)
-    prior = keras.Model(inputs, layer(keras.layers.Dense(2)(inputs)))
+    prior = keras.Model(
+        inputs, layer(keras.layers.Dense(2, kernel_initializer="zeros")(inputs))
+    )
     vae = tfgen.models.VAE(encoder, decoder)
     result = fit_prior(vae, given, prior, steps=150, learning_rate=0.1, num_samples=20)
     means = result.model.prior(c).mean().numpy()
@@ -138,7 +142,7 @@ def test_prior_of_a_condition_is_fitted_given_the_condition():
 
 @keras.saving.register_keras_serializable("tests")
 def narrow(loc):
-    return tfd.MultivariateNormalDiag(loc, 0.1 * tf.ones_like(loc))
+    return tfd.MultivariateNormalDiag(loc, 0.3 * tf.ones_like(loc))
 
 
 @pytest.mark.parametrize(

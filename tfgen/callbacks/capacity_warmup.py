@@ -1,4 +1,4 @@
-"""Raises the capacity that the KL is held at."""
+"""Raises the capacity to which the KL is constrained."""
 
 from typing import Any
 
@@ -10,20 +10,20 @@ __all__ = ["CapacityWarmup"]
 
 
 class CapacityWarmup(Schedule):
-    """Raises `KLCapacity.capacity` in a line over the first epochs.
+    """Raises `KLCapacity.capacity` linearly over the first epochs.
 
         capacity = start + (end - start) min(1, epochs so far / num_epochs)
 
     Args:
-        num_epochs: after which the capacity is `end`; a number above 0.
+        num_epochs: epochs after which the capacity is `end`; a number above 0.
         end: the capacity at the end, in nats, at least 0.
-        start: the capacity in the beginning, at least 0.
+        start: the capacity at the beginning, at least 0.
 
     Raises:
-        TypeError: if an argument is no number, or (in `fit`) if the model was compiled
+        TypeError: if an argument is not a number, or (in `fit`) if the model was compiled
             without the penalty.
-        ValueError: if one is out of range, or (in `fit`) if `num_epochs` is more than the
-            training has.
+        ValueError: if one is out of range, or (in `fit`) if `num_epochs` exceeds the epochs
+            of the training.
 
     Source: Burgess et al. Understanding disentangling in beta-VAE. arXiv 1804.03599.
 
@@ -51,7 +51,7 @@ class CapacityWarmup(Schedule):
         check_ends(self.num_epochs, self.params)
 
     def capacity_at(self, epochs: float) -> float:
-        """The capacity after so many epochs, in nats."""
+        """The capacity after `epochs` epochs, in nats."""
         share = min(1.0, epochs / self.num_epochs)
         return self.start + (self.end - self.start) * share
 

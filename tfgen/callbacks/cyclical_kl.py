@@ -1,4 +1,4 @@
-"""Raises the weight of the KL again and again."""
+"""Raises the weight of the KL in several cycles."""
 
 from typing import Any
 
@@ -10,24 +10,24 @@ __all__ = ["CyclicalKL"]
 
 
 class CyclicalKL(KLSchedule):
-    """Raises the weight of the KL, `ELBO.beta`, from 0 to `end` once a cycle.
+    """Raises the weight of the KL, `ELBO.beta`, from 0 to `end` in each cycle.
 
-        beta = end min(1, t / ramp),   t in [0, 1) how much of the cycle is over
+        beta = end min(1, t / ramp), t in [0, 1) is the finished part of the cycle
 
-    Each new cycle begins with a decoder that has learned to use z, and beta 0 lets the
-    posterior out again. After the last cycle beta stays at `end`.
+    Each new cycle begins with a decoder that has learned to use z, and with beta 0 the
+    posterior is free to leave the prior again. After the last cycle beta stays at `end`.
 
     Args:
-        num_epochs: of all cycles together, a number above 0.
-        num_cycles: how many there are.
+        num_epochs: epochs of all cycles together, a number above 0.
+        num_cycles: the number of cycles.
         ramp: the share of a cycle in which beta rises, in (0, 1].
         end: beta at the end of each ramp, at least 0.
 
     Raises:
-        TypeError: if an argument is no number, or (in `fit`) if the model was not compiled
-            with an `ELBO`.
-        ValueError: if one is out of range, or (in `fit`) if `num_epochs` is more than the
-            training has.
+        TypeError: if an argument is not a number, or (in `fit`) if the model was not
+            compiled with an `ELBO`.
+        ValueError: if one is out of range, or (in `fit`) if `num_epochs` exceeds the epochs
+            of the training.
 
     >>> [CyclicalKL(10, num_cycles=2).beta_at(epochs) for epochs in (0, 1.25, 4, 5, 10)]
     [0.0, 0.5, 1.0, 0.0, 1.0]
@@ -52,7 +52,7 @@ class CyclicalKL(KLSchedule):
         check_ends(self.num_epochs, self.params)
 
     def beta_at(self, epochs: float) -> float:
-        """Beta after so many epochs."""
+        """Beta after `epochs` epochs."""
         cycles = self.num_cycles * epochs / self.num_epochs
         if cycles >= self.num_cycles:
             return self.end

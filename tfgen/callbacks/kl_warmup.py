@@ -11,26 +11,26 @@ __all__ = ["KLWarmup"]
 
 
 class KLWarmup(KLSchedule):
-    """Raises the weight of the KL, `ELBO.beta`, in a line over the first epochs.
+    """Raises the weight of the KL, `ELBO.beta`, linearly over the first epochs.
 
         beta = start + (end - start) min(1, epochs so far / num_epochs)
 
-    A small weight in the beginning lets the decoder learn to use z before the prior pulls
-    the posterior in. Beta is a variable: changing it compiles nothing anew, and what is
-    logged as `elbo` stays the bound, at beta = 1. It changes once an execution
-    (`steps_per_execution` steps), or once an epoch where its length is unknown.
+    A small weight at the beginning lets the decoder learn to use z before the KL pulls the
+    posterior towards the prior. Beta is a variable: changing it recompiles nothing, and the
+    logged `elbo` stays the bound, at beta = 1. It changes once in each execution
+    (`steps_per_execution` steps), or once in each epoch if the epoch's length is unknown.
 
-    Where the training ends before beta is `end`, `fit` begins with a
+    If the training will end before beta is `end`, `fit` starts with a
     `tfgen.training.TrainingWarning`.
 
     Args:
-        num_epochs: after which beta is `end`; a number above 0.
-        start: beta in the beginning, at least 0.
+        num_epochs: epochs after which beta is `end`; a number above 0.
+        start: beta at the beginning, at least 0.
         end: beta at the end, at least 0.
 
     Raises:
-        TypeError: if an argument is no number, or (in `fit`) if the model was not compiled
-            with an `ELBO`.
+        TypeError: if an argument is not a number, or (in `fit`) if the model was not
+            compiled with an `ELBO`.
         ValueError: if one is out of range.
 
     >>> import keras
@@ -76,6 +76,6 @@ class KLWarmup(KLSchedule):
             )
 
     def beta_at(self, epochs: float) -> float:
-        """Beta after so many epochs."""
+        """Beta after `epochs` epochs."""
         share = min(1.0, epochs / self.num_epochs)
         return self.start + (self.end - self.start) * share

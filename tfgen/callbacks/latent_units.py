@@ -1,4 +1,4 @@
-"""Which units of z are in use, while `fit` runs."""
+"""Logs during `fit` which units of z are active."""
 
 from typing import Any
 
@@ -14,26 +14,28 @@ class LatentUnits(keras.callbacks.Callback):
     """Logs the number of active units of z, and keeps each unit's KL, epoch by epoch.
 
     Unit d is active where Var_x E_{q(z|x)}[z_d] > threshold, as in
-    `tfgen.evaluation.active_units`, here over the epoch's training examples while the
-    weights move. It is logged as `active_units`; of several latents as
-    `active_units_<name>`, for each whose means have a closed form. A callback that monitors
-    it, such as `EarlyStopping`, comes after this one.
+    `tfgen.evaluation.active_units`, here over the epoch's training examples, while the
+    weights change. It is logged as `active_units`; with several latents, as
+    `active_units_<name>` for each latent whose means have a closed form. A callback that
+    monitors it, such as `EarlyStopping`, must come after this one.
 
-    The sums behind it are part of every training step, with or without the callback.
+    The sums that it needs are part of every training step, with or without the callback.
 
     Args:
-        threshold: of the variance, in units of z squared.
+        threshold: threshold of the variance, in units of z squared.
 
     Attributes:
-        kl: of each epoch that was run, KL(q(z_d|x) || p(z_d)) of each unit, averaged over
-            examples, `[D]`, in nats; of several latents by name. It is that of the
-            marginals where q correlates units, and averaged over the draws where a latent
-            depends on another or TFP has no closed form. `None` where the units of q or p
-            have no distribution in closed form, as of a flow.
+        kl: a list with, for each epoch, KL(q(z_d|x) || p(z_d)) of each unit, averaged over
+            examples, `[D]`, in nats; a dict by name for several latents. It is the KL of
+            the marginals if q correlates units, and is averaged over draws if a latent
+            depends on another or TFP has no closed form. `None` if the units of q or p have
+            no distribution in closed form, as in a flow.
 
     Raises:
-        TypeError: if `threshold` is no number, or (in `fit`) if the model is no `VAE`.
-        ValueError: if it is not positive, or (in `fit`) if nothing is known of units.
+        TypeError: if `threshold` is not a number, or (in `fit`) if the model is not a
+            `VAE`.
+        ValueError: if it is not positive, or (in `fit`) if neither means nor KLs of units
+            have a closed form.
 
     >>> import tfgen
     >>> encoder = keras.Sequential([
@@ -60,7 +62,7 @@ class LatentUnits(keras.callbacks.Callback):
         self.kl: list[Any] = []
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Checks that the model has units."""
+        """Checks that means or KLs of the model's units are known."""
         self.kl = []
         watch = getattr(self.model, "latent_watch", None)
         if watch is None:

@@ -1,4 +1,4 @@
-"""Pictures of a model's samples as the training goes on."""
+"""Pictures of a model's samples during the training."""
 
 import os
 import pathlib
@@ -19,30 +19,31 @@ _NUM_SAMPLES = 64
 
 
 class SampleGrid(keras.callbacks.Callback):
-    """Draws the same samples every few epochs: as PNG files, and for TensorBoard.
+    """Draws samples of the same seed every few epochs: as PNG files, and for TensorBoard.
 
-    All grids are of one seed, so that a place in the grid shows the same z as the model
-    changes: a `VAE`'s mean of p(x|z), a `GAN`'s G(z). The first is drawn before the first
-    step. Training goes on as it would without: no random number is taken from it.
+    All grids use one seed, so that each place in the grid shows the same z while the model
+    changes: the mean of p(x|z) for a `VAE`, G(z) for a `GAN`. The first grid is drawn
+    before the first step. The training itself does not change: the grids use their own
+    random numbers.
 
     Args:
         directory: where `epoch_0000.png`, `epoch_0001.png`, ... are written, by the number
-            of epochs trained; made where it is missing. `None` writes no files.
+            of epochs trained; created if missing. `None` writes no files.
         every: epochs between two grids.
-        num_samples: images of a grid, 64 by default; left out where there is a
-            `condition`, a row of which makes an image.
-        seed: an integer, of all grids.
+        num_samples: images in a grid, 64 by default; omit it if there is a `condition`,
+            each row of which gives an image.
+        seed: an integer, the seed of all grids.
         condition: a dict of conditions by name, each `[num_samples, ...]`.
         num_columns: images in a row; by default about as many as there are rows.
         value_range: the values of black and of white, such as (-1, 1); values outside are
-            drawn as these.
-        zoom: side, in pixels, of the square that draws one pixel of an image.
-        log_dir: of TensorBoard, where the grids are written as the images `samples` of the
-            run `samples`, a step an epoch. `None` writes none.
+            clipped.
+        zoom: side length of the square, in pixels, that shows one pixel of an image.
+        log_dir: TensorBoard's directory, where the grids are written as the images
+            `samples` of the run `samples`, with the epoch as the step. `None` writes none.
 
     Raises:
         ValueError: if there is neither `directory` nor `log_dir`, or an argument is out of
-            range; in `fit`, before the first step, if the samples are no images.
+            range; in `fit`, before the first step, if the samples are not images.
         TypeError: if an argument is of the wrong type; in `fit`, if the model is neither a
             `VAE` nor a `GAN`.
 
@@ -122,7 +123,7 @@ class SampleGrid(keras.callbacks.Callback):
                 self._write(picture, epoch)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Draws a grid, where its turn has come."""
+        """Draws a grid every `every` epochs."""
         if (epoch + 1) % self.every == 0:
             self._write(self._draw(), epoch + 1)
 

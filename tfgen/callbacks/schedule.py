@@ -1,4 +1,4 @@
-"""What a schedule is: a number of the loss as a function of the epochs so far."""
+"""Schedules: they set a number in the loss as a function of the epochs so far."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ __all__ = ["KLSchedule", "Schedule", "check_ends"]
 
 
 class Schedule(keras.callbacks.Callback):
-    """Base of the schedules: calls `set_at(epochs)` as the training goes on.
+    """Base of the schedules: calls `set_at(epochs)` during the training.
 
-    Once an execution (`steps_per_execution` steps), or once an epoch where its length is
-    unknown.
+    It is called once in each execution (`steps_per_execution` steps), or once in each epoch
+    if the epoch's length is unknown.
     """
 
     def set_at(self, epochs: float) -> None:
-        """Sets what the schedule is of, for so many epochs so far."""
+        """Sets the scheduled value after `epochs` epochs."""
         raise NotImplementedError
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -37,10 +37,10 @@ class Schedule(keras.callbacks.Callback):
 
 
 class KLSchedule(Schedule):
-    """Base of the schedules of `ELBO.beta`, which say `beta_at(epochs)`."""
+    """Base of the schedules of `ELBO.beta`, which define `beta_at(epochs)`."""
 
     def beta_at(self, epochs: float) -> float:
-        """Beta after so many epochs."""
+        """Beta after `epochs` epochs."""
         raise NotImplementedError
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -67,7 +67,7 @@ class KLSchedule(Schedule):
 
 
 def check_ends(num_epochs: float, params: dict[str, Any]) -> None:
-    """Raises a ValueError if a schedule ends after the training does."""
+    """Raises a ValueError if a schedule ends after the training."""
     epochs = params.get("epochs")
     if epochs is not None and num_epochs > epochs:
         raise ValueError(

@@ -16,16 +16,17 @@ class TemperatureAnnealing(keras.callbacks.Callback):
         temperature = start (end / start)^min(1, epochs so far / num_epochs)
 
     The temperature is a variable of `tfgen.layers.RelaxedBernoulli` and
-    `RelaxedOneHotCategorical`: changing it compiles nothing anew. It changes once an
-    execution (`steps_per_execution` steps), or once an epoch where its length is unknown.
+    `RelaxedOneHotCategorical`: changing it recompiles nothing. It changes once in each
+    execution (`steps_per_execution` steps), or once in each epoch if the epoch's length is
+    unknown.
 
     Args:
-        start: the temperature in the beginning, above 0.
+        start: the temperature at the beginning, above 0.
         end: the temperature at the end, above 0.
-        num_epochs: after which the temperature is `end`; a number above 0.
+        num_epochs: epochs after which the temperature is `end`; a number above 0.
 
     Raises:
-        TypeError: if an argument is no number.
+        TypeError: if an argument is not a number.
         ValueError: if one is not above 0, or (in `fit`) if the model has no such layer.
 
     >>> import numpy as np

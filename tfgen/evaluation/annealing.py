@@ -21,10 +21,10 @@ from tfgen.models.importance import WeightSums
 
 __all__ = ["annealed_importance_sampling", "as_observed"]
 
-# Numbers in the largest intermediate of a block of rows: 16 MB of float32.
+# How many numbers a block's largest intermediate may hold: 16 MB of float32.
 _BLOCK_NUMBERS = 2**22
 
-# How many chains an example has while its step sizes are tuned.
+# The number of chains for each example while step sizes are tuned.
 _PILOT_CHAINS = 16
 
 
@@ -40,52 +40,53 @@ def annealed_importance_sampling(
     z: Any = None,
     verbose: Any = "auto",
 ) -> LogLikelihood:
-    """log p(x) by chains that walk from the posterior q(z|x) to p(x, z).
+    """log p(x) by chains that move from the posterior q(z|x) to p(x, z).
 
     Between the two, distributions proportional to q^(1 - t) p^t, t from 0 to 1, are
     visited by Hamiltonian Monte Carlo; the product of the ratios along the way is a weight
     w with E w = p(x). So log (1/C) sum_c w_c over C chains is, in expectation, a **lower**
     bound on log p(x), a far tighter one than importance sampling gives where q is poor.
 
-    On data simulated by the model the z that made x is known, and is an exact draw from
-    p(z|x). Chains that start there and walk back to q give a weight v with E v = 1/p(x),
-    and -log (1/C) sum_c v_c is, in expectation, an **upper** bound. The two sandwich
-    log p(x).
+    For data simulated by the model, the z from which x was drawn is known, and is an exact
+    draw from p(z|x). Chains that start there and move back to q give a weight v with E v =
+    1/p(x), and -log (1/C) sum_c v_c is, in expectation, an **upper** bound. log p(x) lies
+    between the two.
 
-    Step sizes are found for each example by other chains, which are thrown away: weights
-    whose step sizes depend on their own chains are biased. They cost as much as 100 steps
-    of 16 chains.
+    Step sizes are tuned for each example with separate chains, which are then discarded:
+    weights are biased if their step sizes depend on their own chains. The tuning costs as
+    much as 100 steps of 16 chains.
 
     Args:
         model: a `VAE`, `IWAE` or `MeanFieldVAE`, whose latents are continuous.
-        x: `[B, ...]`, what the encoder sees, or a dict of what is given by name; or a
+        x: `[B, ...]`, what the encoder sees, or a dict of inputs by name; or a
             `tf.data.Dataset` of batches of x or (x, y), read as one.
         num_chains: C, at least 2.
-        num_steps: distributions visited; the bound tightens as they grow.
-        num_leapfrog_steps: of a Hamiltonian Monte Carlo proposal.
+        num_steps: number of distributions visited; the bound gets tighter as it grows.
+        num_leapfrog_steps: leapfrog steps in each Hamiltonian Monte Carlo proposal.
         seed: an integer, or `None` for fresh numbers. Row b is keyed by (seed, b).
-        y: `[B, *event]`, what the likelihood is of; x unless given.
-        posterior: where to start, of batch shape `[B]`; the encoder's answer unless given.
-        z: the latent variables that x was drawn from, `[B, *latent]` or a dict of such by
+        y: `[B, *event]`, the targets of the likelihood; x unless given.
+        posterior: the initial distribution q, of batch shape `[B]`; the encoder's output
+            unless given.
+        z: the latent variables that x was drawn from, `[B, *latent]` or a dict of them by
             name, for the upper bound.
-        verbose: whether to show progress and the time left; `"auto"` where the output is
-            a terminal.
+        verbose: whether to show progress and the time left; `"auto"`: if the output is a
+            terminal.
 
     Returns:
-        A `LogLikelihood`, four tensors `[B]`, over the chains. The standard error is the
-        weights' own, and too small where the weights vary by much: 16 of them can't tell
-        how heavy their tail is, so `pareto_k` is NaN below 21 chains and only the effective
-        sample size warns. Chains that walk back start at one z: their standard error does
-        not count how z happened to fall. Average over examples, whose errors are
-        independent, for an error that covers.
+        A `LogLikelihood`, four tensors `[B]`, over the chains. The standard error is
+        estimated from the weights, and is too small if they vary a lot: 16 of them are too
+        few to show how heavy their tail is, so below 21 chains `pareto_k` is NaN and a
+        warning depends on the effective sample size alone. Chains that move back all start
+        at one z, and their standard error does not include the randomness of z. For a
+        reliable error, average over examples, whose errors are independent.
 
     Raises:
-        ValueError: if a number is below its least, a shape is wrong, or a latent is
+        ValueError: if a number is below its minimum, a shape is wrong, or a latent is
             discrete, which Hamiltonian Monte Carlo can't move.
-        TypeError: if a number is no integer.
+        TypeError: if a number is not an integer.
 
     Warns:
-        UserWarning: where one or few chains bear the weight.
+        UserWarning: if one or a few chains carry most of the weight.
 
     Source: Neal. Annealed importance sampling. Statistics and Computing 11, 2001. For
     decoders, and the sandwich: Wu, Burda, Salakhutdinov, Grosse. arXiv 1611.04273.
@@ -101,7 +102,7 @@ def annealed_importance_sampling(
     x, y = read_dataset(x, y)
     q = model.encode(x) if posterior is None else posterior
     observed = as_observed(x, y)
-    # Refuses what doesn't fit, before any work.
+    # Raises errors for unsuitable arguments before any work.
     model.log_weight_terms(observed, posterior=q, seed=0)
     _refuse_discrete(q)
     count = int(q.batch_shape[0])
@@ -133,7 +134,7 @@ def annealed_importance_sampling(
 
 
 def as_observed(x: Any, y: Any) -> Any:
-    """What a model is given beside a posterior: y in the place of x, and the conditions."""
+    """What a model needs beside a posterior: y in the place of x, and conditions."""
     if y is None:
         return x
     return {**x, "x": y} if isinstance(x, Mapping) else y
@@ -146,7 +147,7 @@ def _walk(
     num_chains: int,
     num_leapfrog_steps: int,
 ) -> Callable[..., tf.Tensor]:
-    """From (x, q's tensors, keys, z) of a block of rows to log-weights `[b, C]`."""
+    """Returns a function from a block's (x, q's tensors, keys, z) to log-weights."""
 
     def walk(x: Any, tensors: Any, keys: Any, z: Any, num_steps: Any) -> tf.Tensor:
         q = factory(tensors)
@@ -196,7 +197,7 @@ def _refuse_discrete(posterior: Any) -> None:
     else:
         factors = {"z": posterior}
     for name, factor in factors.items():
-        # TFP's mark of a discrete distribution.
+        # How TFP marks a discrete distribution.
         if factor.experimental_default_event_space_bijector() is None:
             raise ValueError(
                 "`model` must have continuous latents, as annealing moves them along the "

@@ -1,7 +1,8 @@
 """Annealed importance sampling of functions: chains between two log-densities.
 
-Nothing here knows a model: two log-densities of a vector and keys come in, log-weights
-come out. A row's chains depend on nothing but the row's densities, states and key.
+This module does not depend on a model: its inputs are two log-densities of a vector and
+keys, its outputs log-weights. A row's chains depend only on the row's densities, states and
+key.
 """
 
 import functools
@@ -18,12 +19,13 @@ __all__ = ["annealed_log_weights"]
 # Temperatures at which step sizes are tuned, t = ((j + 1/2) / _RUNGS)^2.
 _RUNGS, _MOVES_A_RUNG = 20, 5
 
-_ACCEPTANCE = 0.85  # what is aimed at
-_RATE = 0.6  # the change of the log step size for a unit of acceptance too much
+_ACCEPTANCE = 0.85  # the target rate
+_RATE = 0.6  # change of the log step size per unit of excess acceptance
 
-# A proposal's step size is a multiple of the row's, uniform between these. With one size
-# for all, directions whose period the trajectory happens to meet never mix: 20 latents,
-# noise 0.2, 500 steps, the lower bound was 0.96 low; with these 0.02.
+# A proposal's step size is the row's step size times a uniform number between these. With a
+# fixed size, a direction whose period matches the trajectory's length never mixes: for 20
+# latents, noise 0.2 and 500 steps, the lower bound was 0.96 nats too low; with these
+# factors, 0.02.
 _LEAST, _LARGEST = 0.1, 1.5
 
 
@@ -56,7 +58,7 @@ def _move(
     keys: tf.Tensor,
     num_leapfrog_steps: int,
 ) -> tuple[Point, tf.Tensor]:
-    """A step of Hamiltonian Monte Carlo for q^(1 - t) p^t.
+    """One step of Hamiltonian Monte Carlo for q^(1 - t) p^t.
 
     Returns:
         The points after the step, and the probability of acceptance, `[C, B]`.
@@ -69,7 +71,7 @@ def _move(
     momentum, end = leapfrog(evaluate, point, start, t, step_size, num_leapfrog_steps)
     kinetic = 0.5 * tf.reduce_sum(tf.square(start) - tf.square(momentum), axis=-1)
     probability = tf.exp(tf.minimum(end.log_prob(t) - point.log_prob(t) + kinetic, 0.0))
-    # A proposal of undefined density is refused.
+    # A proposal of undefined density is rejected.
     probability = tf.where(tf.math.is_nan(probability), tf.zeros([], dtype), probability)
     accepted = uniforms[..., 1] < probability
 
@@ -86,10 +88,10 @@ def _tuned(
     keys: tf.Tensor,
     num_leapfrog_steps: int,
 ) -> _StepSizes:
-    """Step sizes for each row and temperature, by chains that are then thrown away.
+    """Step sizes for each row and temperature, tuned by chains that are then discarded.
 
-    They move from q to p through a few temperatures, while each row's step size follows
-    its own rate of acceptance.
+    They move from q to p through a few temperatures, while each row's step size is adapted
+    to its own acceptance rate.
     """
     dtype, size = state.dtype, state.shape[-1]
     spread = tf.math.reduce_std(state, axis=0)
@@ -134,22 +136,22 @@ def annealed_log_weights(
 
         log w = sum_i (t_i - t_{i-1}) (log p(z_{i-1}) - log q(z_{i-1})),
 
-    t_i = (i / num_steps)^2 from 0 to 1. z_0 is a draw from q, and z_i is made of z_{i-1}
-    by a step of Hamiltonian Monte Carlo that leaves q^(1 - t_i) p^t_i invariant. For q
+    t_i = (i / num_steps)^2 from 0 to 1. z_0 is a draw from q, and z_i comes from z_{i-1} by
+    a step of Hamiltonian Monte Carlo that leaves q^(1 - t_i) p^t_i invariant. For q
     normalised and p an unnormalised density of mass Z, E w = Z. Backwards the t_i decrease
     from 1 to 0, z_0 is a draw from p / Z, and E w = 1 / Z.
 
-    Each step starts with the log-density and the gradient of its own temperature: both
-    are sums of q's and p's, which go with the state. Step sizes are tuned by other chains,
-    from draws of their own: the weights would be biased by chains that have a part in it.
+    Each step starts with the log-density and the gradient of its own temperature: both are
+    sums of q's and p's, which are kept with the state. Step sizes are tuned by separate
+    chains from separate draws: otherwise the weights would be biased.
 
     Args:
-        densities: from z `[C, B, D]` to log q(z) and log p(z), each `[C, B]`.
+        densities: function from z `[C, B, D]` to log q(z) and log p(z), each `[C, B]`.
         state: where the chains start, `[C, B, D]`.
         pilot: other draws from q, `[P, B, D]`, P at least 2.
-        keys: the rows' keys, `uint32 [B, 2]`, of which streams are taken.
-        num_steps: how many terms the sum has.
-        num_leapfrog_steps: of a proposal.
+        keys: the rows' keys, `uint32 [B, 2]`, from which streams are derived.
+        num_steps: the number of terms in the sum.
+        num_leapfrog_steps: leapfrog steps in a proposal.
         backwards: whether to move from p to q.
 
     Returns:
@@ -157,7 +159,7 @@ def annealed_log_weights(
 
     Source: Neal. Annealed importance sampling. Statistics and Computing 11, 2001.
     """
-    # A function of its own, so that it is traced once.
+    # A separate function, so that it is traced once.
     evaluate = tf.function(point_function(densities), autograph=False)
     tuning = random.stream(keys, random.Stream.TUNE)
     step_sizes = _tuned(evaluate, pilot, tuning, num_leapfrog_steps)

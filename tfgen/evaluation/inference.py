@@ -1,4 +1,4 @@
-"""What inference costs: the gap between the ELBO and log p(x), and its two parts."""
+"""The inference gap, between the ELBO and log p(x), and its two parts."""
 
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ __all__ = ["Mean", "inference_gap"]
 
 
 class Mean(NamedTuple):
-    """A mean over examples, and its standard error, in nats an example."""
+    """A mean over examples, and its standard error, in nats per example."""
 
     value: float
     standard_error: float
@@ -33,40 +33,41 @@ def inference_gap(
     y: Any = None,
     verbose: bool = True,
 ) -> dict[str, Mean]:
-    """Where the ELBO loses: in the posterior's family, or in the encoder.
+    """Splits the gap log p(x) - ELBO into the posterior family's part and the encoder's.
 
         log p(x) - ELBO[q] = (log p(x) - ELBO[q*]) + (ELBO[q*] - ELBO[q])
              inference gap = approximation gap      + amortization gap
 
-    q is the encoder's answer and q* the best of its family for each example, found by
-    `VAE.refine`. A large amortization gap asks for a larger encoder or for refinement, a
-    large approximation gap for a richer family. log p(x) is estimated by importance
-    sampling from q*, and is too low by what K samples leave: the errors below do not count
-    that. It makes the approximation gap and the inference gap too small, and is of the
-    size of half of p̂(x)'s relative variance where no example is warned of.
+    q is the encoder's output and q* the best posterior of its family for each example,
+    found by `VAE.refine`. A large amortization gap calls for a larger encoder or for
+    refinement, a large approximation gap for a richer family. log p(x) is estimated by
+    importance sampling from q*, whose estimate from K samples is biased downwards. The
+    standard errors do not include this bias, which makes the approximation gap and the
+    inference gap too small. If no warning is given, it is about half of the relative
+    variance of p̂(x).
 
     Args:
         model: a `VAE`, `IWAE` or `MeanFieldVAE`.
-        x: `[B, ...]`, what the encoder sees, or a dict of what is given by name, B at
-            least 2; or a `tf.data.Dataset` of batches of x or (x, y), read as one.
-        steps: of refinement; too few make the amortization gap look small.
-        num_samples: posterior samples an example, of each figure, at least 2.
-        learning_rate: of refinement, at the start.
+        x: `[B, ...]`, what the encoder sees, or a dict of inputs by name, B at least 2; or
+            a `tf.data.Dataset` of batches of x or (x, y), read as one.
+        steps: refinement steps; with too few, the amortization gap looks too small.
+        num_samples: posterior samples for each example and figure, at least 2.
+        learning_rate: initial learning rate of the refinement.
         seed: an integer, or `None` for fresh numbers.
-        y: `[B, *event]`, what the likelihood is of; x unless given.
-        verbose: whether to print the table, and, where the output is a terminal, progress
-            and the time left.
+        y: `[B, *event]`, the targets of the likelihood; x unless given.
+        verbose: whether to print the table and, if the output is a terminal, progress and
+            the time left.
 
     Returns:
         `log_prob`, `refined_elbo`, `elbo`, `approximation_gap`, `amortization_gap` and
-        `inference_gap`, each a `Mean` over the B examples. Gaps are of paired differences,
-        with the standard errors of a mean over examples: they count which examples these
-        are, and the samples' noise, but no bias.
+        `inference_gap`, each a `Mean` over the B examples. Gaps are means of paired
+        differences. The standard errors are those of a mean over examples: they include the
+        choice of the examples and the sampling noise, but no bias.
 
     Raises:
-        ValueError: if a number is below its least, or a shape is wrong.
-        TypeError: if a number is no integer, or if the encoder does not end in a layer of
-            `tfgen.layers`.
+        ValueError: if a number is below its minimum, or a shape is wrong.
+        TypeError: if a number is not an integer, or if the encoder does not end in a layer
+            of `tfgen.layers`.
 
     Source: Cremer, Li, Duvenaud. Inference suboptimality in variational autoencoders.
     arXiv 1801.03558.
@@ -78,7 +79,7 @@ def inference_gap(
     count = int(posterior.batch_shape[0])
     if count == 1:
         raise ValueError("`x` must hold at least 2 examples, to tell an error; received 1.")
-    # The same noise for both, which refinement has not seen.
+    # Both use the same noise, which refinement has not used.
     seed = fresh_seed() if seed is None else seed
     observed = as_observed(x, y)
 

@@ -1,4 +1,4 @@
-"""log p(x) by importance sampling, with what it takes to trust it."""
+"""log p(x) by importance sampling, with diagnostics of its reliability."""
 
 import math
 import warnings
@@ -16,12 +16,13 @@ from tfgen.models.importance import WeightSums
 
 __all__ = ["LogLikelihood", "bits_per_dimension", "log_likelihood"]
 
-# 1/ESS - 1/K above this, ESS below 10 for large K, is too little to trust.
+# The effective sample size is too small if 1/ESS - 1/K exceeds this (ESS < 10, large K).
 _LARGEST_RELATIVE_VARIANCE = 0.1
 
-# Above this k-hat standard errors miss. Gaussian q and posterior, 1 to 20 latents, K =
-# 1000, 1,200 rows each: where the mean of k-hat is .42 to .44, +-2 errors hold the truth
-# .933 of the time or more, at .47 to .48 .901 to .912, at .65 to .69 .782 to .811.
+# Above this k-hat, standard errors are too small. Gaussian q and posterior, 1 to 20
+# latents, K = 1000, 1,200 rows each: if the mean k-hat is .42 to .44, +-2 errors contain
+# the true value .933 of the time or more; at .47 to .48, .901 to .912; at .65 to .69, .782
+# to .811.
 _LARGEST_SHAPE = 0.45
 
 
@@ -30,11 +31,11 @@ class LogLikelihood(NamedTuple):
 
     Attributes:
         log_prob: log p̂(x), `[B]`, in nats.
-        standard_error: of log p̂(x), `[B]`, in nats, by the delta method.
+        standard_error: standard error of log p̂(x), `[B]`, in nats, by the delta method.
         effective_sample_size: (sum w)^2 / sum w^2, `[B]`, between 1 and K.
-        pareto_k: the shape k-hat of the weights' tail, `[B]`: from 1/2 on they have no
-            variance, from 1 on no mean, and `standard_error` means nothing. NaN below 21
-            weights, which are too few to tell.
+        pareto_k: the shape k-hat of the weights' tail, `[B]`. For k >= 1/2 the weights have
+            no variance, for k >= 1 no mean, and `standard_error` is meaningless. NaN for
+            fewer than 21 weights, which are too few for an estimate.
     """
 
     log_prob: tf.Tensor
@@ -47,7 +48,7 @@ class LogLikelihood(NamedTuple):
         """The estimate from the sums of K weights, and the largest of them."""
         count = tf.cast(num_samples, sums.log_sum.dtype)
         effective = tf.exp(2.0 * sums.log_sum - sums.log_sum_squares)
-        effective = tf.minimum(effective, count)  # which rounding may exceed
+        effective = tf.minimum(effective, count)  # rounding may exceed it
         variance = tf.maximum(1.0 / effective - 1.0 / count, 0.0)
         if tail_length(num_samples):
             shape = pareto_shape(sums.largest.numpy())
@@ -63,9 +64,9 @@ class LogLikelihood(NamedTuple):
     def is_untrustworthy(self, num_samples: int) -> np.ndarray:
         """Which examples' standard errors are likely to miss log p(x).
 
-        Those whose effective sample size is too small, and those whose k-hat is above
-        0.45. As a single k-hat has a large error itself, examples whose k-hat differ no
-        more than by that error are judged by their mean.
+        These are the examples whose effective sample size is too small, and those whose
+        k-hat is above 0.45. A single k-hat has a large error; examples whose k-hats differ
+        by no more than that error are judged by their mean.
 
         Args:
             num_samples: K.
@@ -79,7 +80,7 @@ class LogLikelihood(NamedTuple):
         return ~enough | (pooled_shape(shape, tail_length(num_samples)) > _LARGEST_SHAPE)
 
     def warn_if_untrustworthy(self, num_samples: int, way_out: str) -> None:
-        """Warns where so few samples bear the weight that the estimate can't be trusted."""
+        """Warns if too few samples carry most of the weight."""
         flagged = self.is_untrustworthy(num_samples)
         if not flagged.any():
             return
@@ -110,37 +111,37 @@ def log_likelihood(
 
         log p̂(x) = log (1/K) sum_k w_k,   w_k = p(x, z_k) / q(z_k|x),   z_k ~ q(z|x)
 
-    exp(log p̂) is unbiased, so log p̂ is too low in expectation: where the weights have a
-    variance, by half of p̂'s relative variance for large K; where q is narrower than the
-    posterior, by more. The standard error counts what the samples show, and where q misses
-    a part of p(z|x) they show nothing of it. `pareto_k` tells, from the tail of the
-    weights [2]; a warning says where it is too large. Memory is bounded: examples and
-    samples are taken in blocks.
+    exp(log p̂) is unbiased, so log p̂ is too low in expectation: by half of p̂'s relative
+    variance for large K, if the weights have a variance; by more if q is narrower than the
+    posterior. The standard error is estimated from the samples, so it can't include a part
+    of p(z|x) that q misses. `pareto_k` detects this from the tail of the weights [2]; a
+    warning says if it is too large. Memory is bounded: examples and samples are processed
+    in blocks.
 
     Args:
         model: a `VAE`, `IWAE` or `MeanFieldVAE`.
-        x: `[B, ...]`, what the encoder sees, or a dict of what is given by name; or a
+        x: `[B, ...]`, what the encoder sees, or a dict of inputs by name; or a
             `tf.data.Dataset` of batches of x or (x, y), read as one.
         num_samples: K, at least 2; at least 21 for a k-hat.
         seed: an integer, or `None` for fresh numbers.
-        y: `[B, *event]`, what the likelihood is of; x unless given.
-        posterior: what to draw z from, of batch shape `[B]`, such as
-            `model.refine(x, 200)`; the encoder's answer unless given.
-        verbose: whether to show progress and the time left; `"auto"` where the output is
-            a terminal.
+        y: `[B, *event]`, the targets of the likelihood; x unless given.
+        posterior: the distribution to draw z from, of batch shape `[B]`, such as
+            `model.refine(x, 200)`; the encoder's output unless given.
+        verbose: whether to show progress and the time left; `"auto"`: if the output is a
+            terminal.
 
     Returns:
         A `LogLikelihood`, four tensors `[B]`.
 
     Raises:
-        ValueError: if `num_samples` is below 2, x is of the wrong shape, or `posterior` is
-            of another batch size.
-        TypeError: if `num_samples` is no integer, or `posterior` is not made by a layer of
-            `tfgen.layers`.
+        ValueError: if `num_samples` is below 2, x is of the wrong shape, or `posterior` has
+            another batch size.
+        TypeError: if `num_samples` is not an integer, or `posterior` is not made by a layer
+            of `tfgen.layers`.
 
     Warns:
-        UserWarning: where so few samples bear the weight that the estimate can't be
-            trusted.
+        UserWarning: if too few samples carry most of the weight, so that the estimate can't
+            be trusted.
 
     >>> import keras, tfgen
     >>> decoder = keras.Sequential([
@@ -180,8 +181,8 @@ def log_likelihood(
 def bits_per_dimension(log_prob: Any, event_shape: Any) -> np.ndarray:
     """A log-probability in bits per dimension, -log p(x) / (D log 2).
 
-    It compares models of discrete x, such as pixels in 0..255: there 8 bits are a uniform
-    guess. Of a density it is no number of bits, as it changes with the unit of x.
+    It compares models of discrete x, such as pixels in 0..255, for which a uniform guess
+    has 8 bits. For a density it is not a number of bits, as it changes with the unit of x.
 
     Args:
         log_prob: log p(x), in nats, of any shape.

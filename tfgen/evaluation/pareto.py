@@ -1,4 +1,4 @@
-"""The tail of importance weights: Pareto k-hat, which says whether to trust their mean."""
+"""Pareto k-hat, the tail shape of importance weights: whether to trust their mean."""
 
 import math
 
@@ -11,18 +11,18 @@ _LEAST_TAIL = 5
 # Rows in a block, which bounds the memory of a fit.
 _BLOCK_ROWS = 256
 
-# The prior on k of [1]'s appendix: as many observations of k = 1/2.
+# The prior on k in the appendix of [1] is worth this many observations of k = 1/2.
 _PRIOR_WEIGHT, _PRIOR_SHAPE = 10.0, 0.5
 
-# Weights that differ by less than this, relatively, differ by rounding.
+# A relative difference between weights below this is due to rounding.
 _ROUNDING = 1e-4
 
-# A weight of this size, where the largest is 1, is nothing beside it.
+# A weight of this size is negligible if the largest is 1.
 _NOTHING = 1e-200
 
 
 def tail_length(num_samples: int) -> int:
-    """How many of K weights count as their tail, min(K / 5, 3 sqrt(K)); 0 below K = 21.
+    """The number of weights in the tail of K, min(K / 5, 3 sqrt(K)); 0 below K = 21.
 
     >>> tail_length(1000)
     95
@@ -40,15 +40,15 @@ def pareto_shape(largest: np.ndarray) -> np.ndarray:
     the weights have no variance for k >= 1/2, and no mean for k >= 1.
 
     The fit is Zhang and Stephens' [2]: a posterior mean of theta = -k / sigma over a grid;
-    k is then drawn towards 1/2 by the weakly informative prior of [1].
+    k is then shrunk towards 1/2 by the weakly informative prior of [1].
 
     Args:
         largest: the M + 1 largest log-weights, `[M + 1, B]`, in descending order, in nats.
 
     Returns:
-        k-hat, `[B]`, float64. By convention it is 0 where the M + 1 weights are equal but
-        for rounding; and infinite where a log-weight is NaN or +inf, and where three
-        quarters of the tail are nothing beside the largest weight.
+        k-hat, `[B]`, float64. By convention it is 0 if the M + 1 weights are equal up to
+        rounding; and infinite if a log-weight is NaN or +inf, or if three quarters of the
+        tail are negligible compared with the largest weight.
 
     References:
         [1] Vehtari, Simpson, Gelman, Yao, Gabry. Pareto smoothed importance sampling.
@@ -58,7 +58,7 @@ def pareto_shape(largest: np.ndarray) -> np.ndarray:
     """
     largest = np.asarray(largest, np.float64)
     shape = np.full(largest.shape[1], np.inf)
-    # The largest is the only one that may be +inf; NaN may stand anywhere.
+    # Only the largest may be +inf; NaN may occur anywhere.
     defined = np.isfinite(largest[0]) & ~np.isnan(largest).any(axis=0)
     for rows in np.array_split(np.flatnonzero(defined), 1 + defined.sum() // _BLOCK_ROWS):
         weights = np.exp(largest[:, rows] - largest[0, rows])
@@ -71,7 +71,7 @@ def pareto_shape(largest: np.ndarray) -> np.ndarray:
 
 
 def _quartile(length: int) -> int:
-    """Which of the weights in descending order is the lower quartile of the tail."""
+    """The index, in descending order, of the lower quartile of the tail."""
     return length - int(length / 4 + 0.5)
 
 
@@ -79,7 +79,7 @@ def _shape(excess: np.ndarray) -> np.ndarray:
     """k-hat of the excesses over u, `[M, B]`, none negative, in ascending order."""
     length = len(excess)
     quartile = excess[length - 1 - _quartile(length)]
-    # Ties with u leave no quartile above 0; the smallest excess above 0 stands for it.
+    # If ties with u make the quartile 0, the smallest excess above 0 replaces it.
     least = np.min(np.where(excess > 0, excess, np.inf), axis=0)
     size = 30 + int(math.sqrt(length))
     part = np.sqrt(size / (np.arange(1, size + 1) - 0.5))[:, np.newaxis]
@@ -93,19 +93,20 @@ def _shape(excess: np.ndarray) -> np.ndarray:
 
 
 def pooled_shape(shape: np.ndarray, length: int) -> np.ndarray:
-    """Each row's k-hat, drawn to the mean of the rows.
+    """Each row's k-hat, shrunk towards the mean of the rows.
 
-    A tail of M weights tells k to about (1 + k) / sqrt(M) only, 0.15 for K = 1000: among
-    rows of equal k those whose samples happened to miss the tail look best. So rows that
-    differ no more than that are judged together, and rows that differ more by themselves:
-    the variance between them is estimated, as in James and Stein's estimator.
+    The standard error of k from a tail of M weights is about (1 + k) / sqrt(M), 0.15 for K
+    = 1000: among rows of equal k, those whose samples happened to miss the tail look best.
+    So rows that differ by no more than that are judged together, and rows that differ more
+    are judged separately: the variance between rows is estimated, as in James and Stein's
+    estimator.
 
     Args:
         shape: k-hat, `[B]`.
         length: M.
 
     Returns:
-        `[B]`; infinite and NaN values are left as they are.
+        `[B]`; infinite and NaN values stay unchanged.
     """
     finite = np.isfinite(shape)
     if finite.sum() < 2:

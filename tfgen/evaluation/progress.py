@@ -1,4 +1,4 @@
-"""How far a long evaluation is, and how long it will take."""
+"""The progress of a long evaluation, and the time left."""
 
 import sys
 from collections.abc import Callable
@@ -12,18 +12,18 @@ __all__ = ["show_progress"]
 def show_progress(
     count: int, verbose: Any = "auto", name: str = ""
 ) -> Callable[[int], None] | None:
-    """Keras's progress bar over examples, with the time left; `None` where it is off.
+    """Keras's progress bar over examples, with the time left; `None` if it is off.
 
     Args:
         count: the number of examples.
-        verbose: whether to show it; `"auto"` where the output is a terminal.
-        name: what is being done, printed before it.
+        verbose: whether to show it; `"auto"`: if the output is a terminal.
+        name: name of the task, printed before the bar.
 
     Returns:
-        A function of the number of examples that are done.
+        A function to call with the number of examples done so far.
 
     Raises:
-        ValueError: if `verbose` is something else.
+        ValueError: if `verbose` is none of these.
     """
     if verbose not in ("auto", True, False):  # 1 and 0 too
         raise ValueError(f"`verbose` must be 'auto', True or False; received {verbose!r}.")

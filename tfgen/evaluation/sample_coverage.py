@@ -1,4 +1,4 @@
-"""How much of the data the samples cover, and how much of them lies on the data."""
+"""How much of the data the samples cover, and how many samples lie near the data."""
 
 from typing import NamedTuple
 
@@ -19,8 +19,8 @@ class PrecisionRecall(NamedTuple):
 class DensityCoverage(NamedTuple):
     """A density, and a coverage in [0, 1].
 
-    The density is 1 in expectation for perfect samples of continuous data. Where distances
-    tie, as those of binary images do, it is above 1.
+    The density is 1 in expectation for perfect samples of continuous data. If there are
+    equal distances, as between binary images, it is above 1.
     """
 
     density: float
@@ -33,8 +33,8 @@ def precision_recall(
     """The improved precision and recall of samples [1].
 
     The manifold of a set is the union of balls around its points, each reaching to the
-    point's k-th nearest neighbour in the set. Precision is the part of the samples on
-    the manifold of the data; recall the part of the data on that of the samples.
+    point's k-th nearest neighbour in the set. Precision is the fraction of the samples on
+    the manifold of the data; recall is the fraction of the data on that of the samples.
 
     Args:
         real: features of real data, `[num_real, features]`.
@@ -43,8 +43,8 @@ def precision_recall(
 
     Returns:
         `(precision, recall)`; computed in float64. A point on the surface of a ball is in
-        it: exactly so for integers, such as binary images, and but for rounding otherwise,
-        so pixels are better given as integers than as fractions.
+        it: exactly for integers, such as binary images, and up to rounding otherwise, so it
+        is better to pass pixels as integers than as fractions.
 
     Raises:
         ValueError: If a set is not a finite matrix, the two have different numbers of
@@ -73,14 +73,14 @@ def precision_recall(
 def density_coverage(
     real: np.ndarray, generated: np.ndarray, num_neighbors: int = 5
 ) -> DensityCoverage:
-    """Density and coverage of samples [1], which outliers among them do not inflate.
+    """Density and coverage of samples [1], which outliers among the samples do not inflate.
 
     With balls around the *data* only, each reaching to the k-th nearest neighbour in
     the data: density is the number of balls a sample lies in, over k, averaged over
-    the samples; coverage is the part of the balls that hold a sample. For N data and
-    M samples of the same continuous law their expectations are 1 and
-    1 - ∏_{i=1..k} (N - i) / (N + M - i). Where distances tie, as those of binary images
-    do, both are above: a ball then holds more than its k points.
+    the samples; coverage is the fraction of the balls that hold a sample. For N data and M
+    samples of the same continuous law their expectations are 1 and 1 - ∏_{i=1..k} (N - i) /
+    (N + M - i). If there are equal distances, as between binary images, both are larger: a
+    ball then holds more than its k points.
 
     Args:
         real: features of real data, `[num_real, features]`.
@@ -88,7 +88,7 @@ def density_coverage(
         num_neighbors: k, at least 1.
 
     Returns:
-        `(density, coverage)`; ties count as in `precision_recall`.
+        `(density, coverage)`; points on a surface count as in `precision_recall`.
 
     Raises:
         ValueError: As for `precision_recall`.
@@ -111,7 +111,7 @@ def density_coverage(
 
 
 class _Points(NamedTuple):
-    """Two sets of points, and by how much their squared distances may be rounded."""
+    """Two sets of points, and a bound on the rounding error of their squared distances."""
 
     real: np.ndarray
     generated: np.ndarray
@@ -151,8 +151,8 @@ def _squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _squared_radii(x: np.ndarray, num_neighbors: int, rounding: float) -> np.ndarray:
     """The squared distance of each point to its k-th nearest other point.
 
-    It is larger by what rounding may take away, so that a point on the ball's surface, as
-    there are where distances tie, is in the ball.
+    It is increased by the largest rounding error, so that a point on the ball's surface, as
+    with equal distances, is in the ball.
     """
     radii = np.empty(len(x))
     for block in row_blocks(len(x), len(x)):

@@ -1,10 +1,27 @@
 """Distances between two sets of samples, in the space of their features."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from tfgen.evaluation.sample_features import as_features, row_blocks
 
-__all__ = ["frechet_distance", "kernel_distance"]
+__all__ = [
+    "ExtrapolatedDistance",
+    "extrapolated_frechet_distance",
+    "frechet_distance",
+    "kernel_distance",
+]
+
+_MOST_PARTS = 5  # into which the samples are split, so sizes are N, N/2, ..., N/5
+_FOLDS = 10  # the parts of the jackknife
+
+
+class ExtrapolatedDistance(NamedTuple):
+    """A distance, and its standard error, in squared units of the features."""
+
+    distance: float
+    standard_error: float
 
 
 def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
@@ -12,9 +29,9 @@ def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
 
         d² = ‖m₁ - m₂‖² + tr C₁ + tr C₂ - 2 tr (C₁ C₂)^½
 
-    With features of an Inception network this is the FID [1]; here the features are
-    yours. It is biased upwards by the finite number of samples, so compare only
-    distances from equally many.
+    With features of an Inception network this is the FID [1]; here you choose the features.
+    It is biased upwards by the finite number of samples, so compare only distances from
+    equal numbers of samples.
 
     Args:
         real: features of real data, `[num_real, features]`.
@@ -53,13 +70,74 @@ def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
     )
 
 
+def extrapolated_frechet_distance(
+    real: np.ndarray, generated: np.ndarray, seed: int = 0
+) -> ExtrapolatedDistance:
+    """The Fréchet distance of infinitely many samples, FID-infinity [1].
+
+    The bias of `frechet_distance` decreases as 1/N. Both sets are split into 1, 2, ..., 5
+    parts, the distances of the parts are averaged, and a line in 1/N is extrapolated to 0.
+    Unlike [1], which keeps the data, this removes the bias of both sets, so that the
+    distance of two sets of the same law is 0 in expectation. The standard error is that of
+    a jackknife over tenths of the rows.
+
+    Args:
+        real: features of real data, `[num, features]`.
+        generated: features of samples, `[num, features]`.
+        seed: seed of the order in which rows are split.
+
+    Returns:
+        `(distance, standard_error)`; the distance may be negative within its error.
+
+    Raises:
+        ValueError: as for `frechet_distance` with a fifth of nine tenths of the rows, or if
+            the sets have different numbers of rows.
+
+    [1] Chong, Forsyth. Effectively unbiased FID and Inception Score and where to find
+        them. arXiv:1911.07023
+    """
+    smallest = _MOST_PARTS * _FOLDS / (_FOLDS - 1)
+    real, generated = as_features(
+        real,
+        generated,
+        needed=lambda features: int(np.ceil((features + 2) * smallest)),
+        why="a tenth is left out, and a fifth of the rest has more rows than features",
+    )
+    if len(real) != len(generated):
+        raise ValueError(
+            "`generated` must have as many rows as `real`, so that both biases fall at one "
+            f"rate; received {len(generated)} and {len(real)}."
+        )
+    rng = np.random.default_rng(seed)
+    real, generated = rng.permutation(real), rng.permutation(generated)
+    whole = _continued_to_infinity(real, generated)
+    fold = np.arange(len(real)) % _FOLDS
+    without = [
+        _continued_to_infinity(real[fold != i], generated[fold != i]) for i in range(_FOLDS)
+    ]
+    spread = np.sqrt((_FOLDS - 1) * np.var(without))
+    return ExtrapolatedDistance(whole, float(spread))
+
+
+def _continued_to_infinity(real: np.ndarray, generated: np.ndarray) -> float:
+    sizes, distances = [], []
+    for parts in range(1, _MOST_PARTS + 1):
+        size = len(real) // parts
+        slices = [slice(i * size, (i + 1) * size) for i in range(parts)]
+        sizes.append(size)
+        distances.append(
+            np.mean([frechet_distance(real[part], generated[part]) for part in slices])
+        )
+    return float(np.polyfit(1.0 / np.array(sizes), distances, deg=1)[1])
+
+
 def kernel_distance(real: np.ndarray, generated: np.ndarray) -> float:
     """The unbiased squared maximum mean discrepancy under a cubic kernel.
 
         MMD² = E k(x, x′) + E k(y, y′) - 2 E k(x, y),    k(x, y) = (x·y / features + 1)³
 
-    With features of an Inception network this is the KID [1]. Every pair of distinct
-    samples enters once, so its mean is the exact value, and it may be negative.
+    With features of an Inception network this is the KID [1]. Only pairs of distinct
+    samples are used, so its mean is the exact value, and it may be negative.
 
     Args:
         real: features of real data, `[num_real, features]`.

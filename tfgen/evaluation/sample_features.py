@@ -1,4 +1,4 @@
-"""What the measures of sample quality ask of their input."""
+"""Checks of the features that measures of sample quality compare."""
 
 from collections.abc import Callable, Iterator
 
@@ -20,14 +20,14 @@ def as_features(
     Args:
         real: `[num_real, features]`.
         generated: `[num_generated, features]`.
-        needed: from the number of features to the number of samples needed.
+        needed: function from the number of features to the number of samples needed.
         why: the reason for `needed`, for the error.
 
     Returns:
         The two matrices.
 
     Raises:
-        ValueError: As the measures document.
+        ValueError: As documented for each measure.
     """
     sets = {"real": real, "generated": generated}
     sets = {name: np.asarray(x, np.float64) for name, x in sets.items()}

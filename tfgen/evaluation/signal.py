@@ -26,43 +26,44 @@ def gradient_snr(
     y: Any = None,
     verbose: bool = True,
 ) -> dict[str, dict[str, np.ndarray]]:
-    """How much of a gradient of L_K is signal, for encoder and decoder, by estimator.
+    """Signal-to-noise ratio of gradients of L_K, for encoder and decoder, by estimator.
 
         SNR = |E g| / sqrt(E |g - E g|^2),
 
-    g the gradient of the batch's mean L_K in all parameters of the encoder, or of the
-    decoder, over noise alone. As K grows the reparameterized encoder gradient drowns, its
-    SNR falling as 1/sqrt(K), while the bound tightens; DReG's rises as sqrt(K). Decoder
-    gradients, which no estimator touches, rise as sqrt(K).
+    where g is the gradient of the batch's mean L_K in all parameters of the encoder, or of
+    the decoder, and expectations are over the noise alone. As K grows, the bound gets
+    tighter, but the SNR of the reparameterized encoder gradient decreases as 1/sqrt(K);
+    DReG's grows as sqrt(K). The SNR of decoder gradients, which no estimator changes, grows
+    as sqrt(K).
 
     |E g|^2 is estimated without bias, by subtracting the noise of the mean over R
-    replicates; where SNR^2 is not well above 1/R the ratio is not resolved, and 0 where
-    the estimate is negative. The laws in K need weights of finite fourth moment: a q that
-    is no narrower than the posterior.
+    replicates; if SNR^2 is not well above 1/R, the ratio is unreliable, and it is 0 if the
+    estimate is negative. The rates in K hold for weights of finite fourth moment, that is,
+    for a q that is not narrower than the posterior.
 
     Args:
         model: a `VAE` or `IWAE`.
-        x: a batch, `[B, ...]`, or a dict of what is given by name.
+        x: a batch, `[B, ...]`, or a dict of inputs by name.
         num_samples: the values of K.
-        estimators: of `tfgen.losses.IWLB`: names or objects, see
+        estimators: estimators of `tfgen.losses.IWLB`, names or objects, see
             `tfgen.losses.estimators`; or `"all"`, every name that applies to the model's
-            posterior. By default `"reparameterized"` and `"dreg"` where they apply, and
+            posterior. By default `"reparameterized"` and `"dreg"` if they apply, and
             otherwise all that do.
-        num_replicates: R, gradients for each figure, at least 2.
+        num_replicates: R, the number of gradients for each figure, at least 2.
         seed: an integer, or `None` for fresh numbers.
-        y: `[B, *event]`, what the likelihood is of; x unless given.
+        y: `[B, *event]`, the targets of the likelihood; x unless given.
         verbose: whether to print the table.
 
     Returns:
-        By the estimators' names, arrays of the length of `num_samples`: `num_samples`;
-        the ratios `encoder` and `decoder`; and `encoder_variance` and `decoder_variance`,
-        E |g - E g|^2. NaN where an estimator does not take that K, as `"vimco"` does not
-        take 1, and `"enumerate"` takes 1 alone.
+        A dict by the estimators' names, of dicts of arrays as long as `num_samples`:
+        `num_samples`; the ratios `encoder` and `decoder`; and `encoder_variance` and
+        `decoder_variance`, E |g - E g|^2. NaN if an estimator does not support that K:
+        `"vimco"` does not support 1, and `"enumerate"` supports only 1.
 
     Raises:
-        ValueError: if a number is below its least, an estimator is unknown or does not
+        ValueError: if a number is below its minimum, an estimator is unknown or does not
             apply, or the model has no trainable weights in its encoder or its decoder.
-        TypeError: if a number is no integer.
+        TypeError: if a number is not an integer.
 
     Source: Rainforth et al. Tighter variational bounds are not necessarily better.
     arXiv 1802.04537; Tucker et al., arXiv 1810.04152.
@@ -107,7 +108,7 @@ def gradient_snr(
 
 
 def _chosen(estimators: Any, posterior: Any) -> list[Estimator]:
-    """The estimators that are asked for; by default those that apply."""
+    """The requested estimators; by default those that apply."""
     if estimators is None:
         pathwise = [get_estimator(name) for name in ("reparameterized", "dreg")]
         estimators = pathwise if _applies(pathwise[0], posterior) else "all"
@@ -143,7 +144,7 @@ def _label(estimator: Estimator) -> str:
 def _moments(
     model: VAE, bound: IWLB, estimator: Estimator, parts: list[Any]
 ) -> Callable[..., Any]:
-    """From (x, y, keys, R) to the mean of each part's gradient, and squares about it."""
+    """Returns a function from (x, y, keys, R) to each part's mean gradient and squares."""
     variables = [list(part.trainable_variables) for part in parts]
 
     def gradients(x: Any, y: Any, keys: tf.Tensor) -> list[tf.Tensor]:

@@ -1,4 +1,4 @@
-"""Tables of plain text."""
+"""Plain-text tables."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,9 @@ __all__ = ["format_table"]
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows under a header, the first column to the left, the others to the right.
+    """Rows under a header; the first column is left-aligned, the others right-aligned.
 
-    A row that is shorter than the header is filled up with empty cells.
+    A row that is shorter than the header is padded with empty cells.
 
     >>> print(format_table(["", "nats"], [["ELBO", "-91.5"], ["log p(x)", "-88.7"]]))
               nats

@@ -1,4 +1,4 @@
-"""An unbiased estimator of log p(x), which is no bound."""
+"""An unbiased estimator of log p(x), which is not a bound."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from tfgen.models.given import of_x, read_dataset
 
 __all__ = ["unbiased_log_likelihood"]
 
-# P(T >= n) = 2^(-1.5 (n - 1)): both the variance and the mean cost are finite, as a
-# doubling's variance falls by 4 each time and its cost rises by 2.
+# P(T >= n) = 2^(-1.5 (n - 1)): both the variance and the mean cost are finite, as each
+# doubling divides the variance by 4 and multiplies the cost by 2.
 _DECAY = 1.5
 
 
@@ -26,18 +26,19 @@ def unbiased_log_likelihood(
 
     L_K is log mean w over the first K samples, L' and L'' those over the first and the
     second half of them, so E D_n = E L_{2^n m} - E L_{2^(n-1) m} and the whole series gives
-    log p(x). It is cut at a random T, and what is left is made larger for it.
+    log p(x). It is cut at a random T, and the remaining terms are scaled up to compensate.
 
-    **It is no bound**: an estimate may lie above log p(x), and its mean, over draws, is
-    log p(x) for each example. Take it where a mean has to be right, as for a difference of
-    two models. SUMO [1] is such a series with single samples in place of doublings, whose
-    variance is infinite; that of doublings is finite where log w has a few moments [2].
+    **It is not a bound**: an estimate may lie above log p(x), and its mean over draws is
+    log p(x) for each example. Use it if a mean must be unbiased, as for a difference
+    between two models. SUMO [1] is such a series with single samples in place of doublings,
+    whose variance is infinite; that of doublings is finite where log w has a few moments
+    [2].
 
     Args:
         model: a `VAE` or `IWAE`.
-        x: `[B, ...]`, what the encoder sees, or a dict of what is given by name; or a
-            `tf.data.Dataset` of batches of such, read as one.
-        min_samples: m; an example takes 4.4 m samples in the mean.
+        x: `[B, ...]`, what the encoder sees, or a dict of inputs by name; or a
+            `tf.data.Dataset` of batches of them, read as one.
+        min_samples: m; an example takes 4.4 m samples on average.
         seed: an integer, or `None` for fresh numbers. The same x and seed give the same
             numbers; an example's noise depends on which others are given with it.
 
@@ -45,8 +46,8 @@ def unbiased_log_likelihood(
         `[B]`, in nats.
 
     Raises:
-        TypeError: if `min_samples` is no integer.
-        ValueError: if it is below 1, or x is of the wrong shape.
+        TypeError: if `min_samples` is not an integer.
+        ValueError: if it is below 1, or x has the wrong shape.
 
     References:
         [1] Luo et al. SUMO: unbiased estimation of log marginal probability for latent

@@ -20,8 +20,8 @@ class ActiveUnits(NamedTuple):
     """Which dimensions of a latent carry information about x.
 
     Attributes:
-        num_active: how many there are.
-        is_active: of the latent's shape, `[D]`.
+        num_active: the number of active dimensions.
+        is_active: boolean, of the latent's shape, `[D]`.
         variance: Var_x E_q[z_d], of the latent's shape, `[D]`.
     """
 
@@ -37,19 +37,19 @@ def active_units(
 
     Dimension d is active where Var_x E_{q(z|x)}[z_d] > threshold.
 
-    Where q has no mean in closed form, as a flow, or a latent that depends on another,
-    means are taken over 64 draws for each example. Their variance over examples is then
-    too large by the draws' own, var / 64, whose unbiased estimate is subtracted: so the
-    variance is unbiased, and may come out below 0.
+    If q has no mean in closed form, as for a flow or a latent that depends on another,
+    means are estimated from 64 draws for each example. Their variance over examples is then
+    too large by the variance of such a mean, var / 64, whose unbiased estimate is
+    subtracted. So the variance is unbiased, and may be negative.
 
     Args:
         model: a `VAE` or `IWAE`, or a `MeanFieldVAE` with x its indices.
-        x: `[B, ...]`, or a dict of what is given by name, B at least 2; or a
-            `tf.data.Dataset` of batches of such, read as one.
-        threshold: of the variance, in units of z squared.
+        x: `[B, ...]`, or a dict of inputs by name, B at least 2; or a `tf.data.Dataset` of
+            batches of them, read as one.
+        threshold: threshold of the variance, in units of z squared.
 
     Returns:
-        An `ActiveUnits`; a dict of them by name where there are several latents.
+        An `ActiveUnits`; a dict of them by name if there are several latents.
 
     Raises:
         ValueError: if x holds fewer than 2 examples, or `threshold` is not positive.
@@ -73,14 +73,14 @@ def active_units(
 
 
 class _Means(NamedTuple):
-    """Means of q for some examples, and the variance of their errors, each `[b, D]`."""
+    """Means of q for some examples, and the variances of their errors, each `[b, D]`."""
 
     mean: np.ndarray
     error: np.ndarray
 
 
 def _posterior_means(posterior: Any, keys: tf.Tensor) -> dict[str, _Means]:
-    """E_q[z], by the latent's name: in closed form, or over draws by the rows' keys."""
+    """E_q[z] by latent name: in closed form, or over draws with the rows' keys."""
     try:
         mean = _by_name(posterior.mean())
         return {name: _Means(v, np.zeros_like(v)) for name, v in mean.items()}

@@ -41,6 +41,8 @@
 | `AutoregressiveNetwork` | the masked network of a flow |
 | `ConvertToTensor` | the mean, or another tensor, of a model's distribution |
 | `VariableLayer` | a variable, whatever the input |
+| `DifferentiableAugmentation` | random changes of images, for a discriminator |
+| `ProjectionLogit` | the logit of a discriminator that is given a class |
 """
 
 from tfgen.layers.autoregressive_flow import (
@@ -56,6 +58,7 @@ from tfgen.layers.categorical import (
 )
 from tfgen.layers.central_value import central_value, is_discrete
 from tfgen.layers.convert_to_tensor import ConvertToTensor
+from tfgen.layers.differentiable_augmentation import DifferentiableAugmentation
 from tfgen.layers.discrete_law import discrete_law, is_relaxed
 from tfgen.layers.discretized_logistic import DiscretizedLogistic
 from tfgen.layers.distribution_lambda import DistributionLambda
@@ -79,8 +82,10 @@ from tfgen.layers.multivariate_normal import (
     MultivariateNormalTriL,
 )
 from tfgen.layers.named_inputs import NamedInputs
+from tfgen.layers.noise_scope import noise_keys, row_noise
 from tfgen.layers.planar_flow import PlanarFlow
 from tfgen.layers.priors import FlowPrior, LearnedPrior, MixturePrior
+from tfgen.layers.projection_logit import ProjectionLogit
 from tfgen.layers.real_nvp import RealNVP
 from tfgen.layers.relaxed import RelaxedBernoulli, RelaxedOneHotCategorical
 from tfgen.layers.sampling import (
@@ -101,6 +106,7 @@ __all__ = [
     "AutoregressiveTransform",
     "CategoricalMixtureOfOneHotCategorical",
     "ConvertToTensor",
+    "DifferentiableAugmentation",
     "DiscretizedLogistic",
     "DistributionLambda",
     "DistributionLayer",
@@ -129,6 +135,7 @@ __all__ = [
     "Noise",
     "OneHotCategorical",
     "PlanarFlow",
+    "ProjectionLogit",
     "RealNVP",
     "RelaxedBernoulli",
     "RelaxedOneHotCategorical",
@@ -141,8 +148,10 @@ __all__ = [
     "is_discrete",
     "is_keyed_by_row",
     "is_relaxed",
+    "noise_keys",
     "num_values",
     "register_draw",
+    "row_noise",
     "sample",
     "sample_and_log_prob",
     "unwrap",

@@ -16,7 +16,7 @@ class BatchPenalties:
     """Evaluates, adds up and logs penalties.
 
     Args:
-        penalties: each of its own name.
+        penalties: penalties, each with a different name.
     """
 
     def __init__(self, penalties: Sequence[Penalty] = ()) -> None:
@@ -34,10 +34,10 @@ class BatchPenalties:
             penalty.check_batch_size(batch_size)
 
     def evaluate(self, posterior: Any, prior: Any, key: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """The value of each at a batch, scalars.
+        """The value of each penalty for a batch, scalars.
 
-        z is drawn by the key of the bound's first sample, so it is the same value, but
-        without what the bound's estimator does to gradients.
+        z is drawn with the key of the bound's first sample, so its value is the same, but
+        its gradient is not changed by the bound's estimator.
         """
         if not self.penalties:
             return ()
@@ -45,11 +45,11 @@ class BatchPenalties:
         return tuple(penalty(posterior, prior, z, key) for penalty in self.penalties)
 
     def weighted(self, values: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        """What each adds to the loss."""
+        """The values times their weights, which are added to the loss."""
         pairs = zip(self.penalties, values, strict=True)
         return [penalty.weight * value for penalty, value in pairs]
 
     def update(self, values: Sequence[tf.Tensor], batch_size: tf.Tensor) -> None:
-        """Takes the values of a batch into the metrics."""
+        """Updates the metrics with the values of a batch."""
         for metric, value in zip(self.metrics, values, strict=True):
             metric.update_state(value, sample_weight=batch_size)

@@ -15,14 +15,14 @@ def in_row_blocks(
     size: int,
     progress: Callable[[int], None] | None = None,
 ) -> Any:
-    """What `function` returns for all rows, of which it is given `size` at a time.
+    """Calls `function` on blocks of `size` rows; returns its results for all rows.
 
     Args:
         function: from tensors of some rows to tensors of as many rows.
-        tensors: a structure of tensors `[B, ...]`; `None` is left as it is.
-        count: B; `None` where it is unknown: then all rows are one block.
-        size: the number of rows of a block. The last one is filled up with copies of the
-            last row, so that one program serves all of them.
+        tensors: a structure of tensors `[B, ...]`; `None` stays `None`.
+        count: B; `None` if it is unknown: then all rows are one block.
+        size: the number of rows in a block. The last block is padded with copies of the
+            last row, so that one program serves all blocks.
         progress: called after each block with the number of rows that are done.
 
     Returns:

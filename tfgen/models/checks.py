@@ -1,4 +1,4 @@
-"""What a user can get wrong about a latent-variable model, found before any work."""
+"""Checks of a latent-variable model's arguments, made before any work."""
 
 import math
 import numbers
@@ -20,6 +20,7 @@ __all__ = [
     "check_same_rows",
     "check_seeds",
     "check_weights",
+    "finite_number",
     "observed",
     "positive_integer",
     "positive_number",
@@ -37,6 +38,17 @@ def positive_number(value: Any, name: str, or_zero: bool = False) -> float:
         rule = "at least 0" if or_zero else "positive"
         raise ValueError(f"`{name}` must be {rule} and finite; received {value!r}.")
     return number
+
+
+def finite_number(value: Any, name: str) -> float:
+    """`value` as a finite Python float, or an error that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(
+            f"`{name}` must be a number; received {value!r} of type {type(value).__name__}."
+        )
+    if not math.isfinite(value):
+        raise ValueError(f"`{name}` must be finite; received {value!r}.")
+    return float(value)
 
 
 def check_bool(value: Any, name: str) -> None:
@@ -83,7 +95,7 @@ def check_array(value: Any, name: str, event_shape: tuple | None = None) -> None
         value: an array or tensor, `[N, *event_shape]`.
         name: the argument's name.
         event_shape: the shape of an example, with `None` for free dimensions; `None`
-            where anything goes.
+            if any shape is allowed.
 
     Raises:
         TypeError: if the dtype is not numeric.
@@ -129,7 +141,7 @@ def check_event(shape: tuple, name: str, event_shape: tuple, hint: str = "") -> 
 
 
 def observed(given: Mapping[str, Any]) -> Any:
-    """What the likelihood is of where no y is given: the entry `x`, one array."""
+    """The targets of the likelihood if no y is given: the entry `x`, one array."""
     if "x" not in given:
         raise ValueError(
             f"`x` must hold an entry 'x', which the likelihood is of, unless y is given; "
@@ -149,7 +161,7 @@ def check_given(given: Mapping[str, Any], structure: Any) -> None:
 
     Args:
         given: arrays or tensors by name.
-        structure: of the model.
+        structure: the model's structure.
     """
     expected = structure.given
     if set(given) != set(expected):

@@ -1,4 +1,4 @@
-"""Conditions: what a user gives beside x or z, checked against what networks take."""
+"""Conditions: inputs beside x or z, checked against the inputs of the networks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ __all__ = ["as_tensors", "check_conditions"]
 
 
 def as_tensors(condition: Any) -> dict[str, tf.Tensor]:
-    """The argument `condition` of a request as tensors, none where it is `None`."""
+    """The argument `condition` of a request as tensors; an empty dict for `None`."""
     if condition is None:
         return {}
     if not isinstance(condition, Mapping):
@@ -28,17 +28,16 @@ def check_conditions(
     count: int | None,
     name: str,
 ) -> dict[str, Any]:
-    """The conditions among what is given, checked.
+    """Returns the conditions among the inputs, checked.
 
     Args:
-        given: arrays, tensors or their specs by name; more than the conditions is an
-            error.
-        conditions: what the networks take.
+        given: arrays, tensors or their specs by name; any other entry is an error.
+        conditions: the conditions that the networks take.
         count: the number of rows that each must have; `None` where that is unknown.
         name: what to call `given`.
 
     Raises:
-        TypeError: if a condition is not numeric, or no integer where one is needed.
+        TypeError: if a condition is not numeric, or not an integer where one is needed.
         ValueError: if one is missing, unknown, not finite, or of another shape or number
             of rows.
     """

@@ -8,11 +8,11 @@ __all__ = ["describe_parts"]
 
 
 def describe_parts(model: Any, posterior: Any) -> dict[str, str]:
-    """A line on each of encoder, decoder and prior of a model that is built.
+    """A line each on encoder, decoder and prior of a built model.
 
     Args:
         model: a `VAE`.
-        posterior: q(z|x, c) of any example.
+        posterior: q(z|x, c) for any example.
     """
     structure = model.structure
     latents, conditions = ", ".join(structure.latents), structure.conditions
@@ -38,7 +38,7 @@ def _zeros(spec: Any) -> tf.Tensor:
 
 
 def _family(distribution: Any) -> str:
-    """The layer that made a distribution; else the distribution's own name."""
+    """The name of the layer that made a distribution; otherwise the distribution's name."""
     layer = getattr(distribution, "layer", None)
     return type(distribution).__name__ if layer is None else type(layer).__name__
 

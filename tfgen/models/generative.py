@@ -17,11 +17,11 @@ __all__ = ["GenerativeModel"]
 class GenerativeModel(FusedModel):
     """The base of `VAE` and `GAN`: a `keras.Model` whose noise is keyed by row.
 
-    Training and evaluation key a row by a seed of the model's own, which its weights
-    hold; draws on request by the seed that they are given. Counters are weights too, so
-    that a run that is resumed goes on with the noise that it would have had.
+    In training and evaluation a row's key comes from the model's own seed, which is one of
+    its weights; draws on request use the seed that they are given. Counters are weights,
+    too, so that a resumed run has the same noise as an uninterrupted one.
 
-    A subclass names in `_parts` the constructor's arguments that are Keras objects.
+    A subclass lists in `_parts` the constructor's arguments that are Keras objects.
 
     Args:
         **kwargs: `keras.Model`'s.
@@ -84,7 +84,7 @@ class GenerativeModel(FusedModel):
     def _test_keys(self, rows: tf.Tensor, total: tf.Tensor) -> tf.Tensor:
         """The keys of rows of the global batch, of size `total`, of an evaluation.
 
-        They go by the examples' positions in the data, whatever the size of a batch.
+        They depend on the examples' positions in the data, not on the batch size.
         """
         first = self._test_row.value
         keys = random.row_keys(
@@ -97,7 +97,7 @@ class GenerativeModel(FusedModel):
         return random.stream(random.key(self._noise_seed.value), kind)
 
     def _keys(self, seed: Any, count: Any) -> tf.Tensor:
-        """The keys of rows 0, 1, ..., `[count, 2]`; fresh ones where `seed` is `None`."""
+        """The keys of rows 0, 1, ..., `[count, 2]`; fresh ones if `seed` is `None`."""
         if seed is not None:
             return random.row_keys(seed, 0, tf.range(count))
         return random.fold_in(random.next_key(self.seed_generator), tf.range(count))
@@ -125,8 +125,8 @@ class GenerativeModel(FusedModel):
         """A compiled function that is made once and kept with the model.
 
         Args:
-            name: tells it from the model's other functions.
-            make: makes the Python function, where there is none of that name.
+            name: distinguishes it from the model's other functions.
+            make: makes the Python function, if there is none with that name.
             **options: `tf.function`'s, such as `jit_compile=True`.
 
         Returns:

@@ -1,4 +1,4 @@
-"""What a model is given: x and conditions, as tensors by name."""
+"""A model's inputs: x and conditions, as tensors by name."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -39,12 +39,12 @@ def read_dataset(x: Any, y: Any = None) -> tuple[Any, Any]:
     """The arrays x and y of all batches of a `tf.data.Dataset`; anything else unchanged.
 
     Args:
-        x: a dataset of x or (x, y), batched; or what is no dataset.
-        y: what the likelihood is of; left out beside a dataset.
+        x: a batched dataset of x or (x, y); or something else, which is returned unchanged.
+        y: the targets of the likelihood; `None` if x is a dataset.
 
     Raises:
-        ValueError: if the dataset never ends, is empty or not batched, or if `y` is given
-            beside it.
+        ValueError: if the dataset never ends, is empty or not batched, or if `y` is given,
+            too.
     """
     if not isinstance(x, tf.data.Dataset):
         return x, y
@@ -75,17 +75,17 @@ def read_dataset(x: Any, y: Any = None) -> tuple[Any, Any]:
 
 
 def num_rows(given: Any) -> Any:
-    """The number of rows of arrays by name, a Python integer where a shape tells."""
+    """The number of rows of arrays by name, a Python integer if known from a shape."""
     first = keras.tree.flatten(given)[0]
     return first.shape[0] or tf.shape(first)[0]
 
 
 def to_tensors(given: Mapping[str, Any], specs: Mapping[str, Any]) -> dict[str, Any]:
-    """What is given as tensors, of the dtypes that the model's parts take.
+    """The inputs as tensors, of the dtypes that the model's parts take.
 
     Args:
         given: arrays by name; one may be a list, of inputs by position.
-        specs: by name; empty where they are not known yet.
+        specs: specs by name; empty if they are not known yet.
     """
 
     def convert(value: Any, dtype: Any) -> tf.Tensor:
@@ -114,7 +114,7 @@ def given_conditions(
 
     Raises:
         ValueError: if a condition is missing, unknown, or of another shape or batch size.
-        TypeError: if it is no dict, or a condition is of another type.
+        TypeError: if it is not a dict, or a condition is of another type.
     """
     specs = {name: structure.given[name] for name in structure.conditions}
     given = check_conditions(as_tensors(condition), specs, count, "condition")

@@ -10,14 +10,14 @@ from tfgen.models.blocks import in_row_blocks
 
 __all__ = ["WeightSums", "importance_sums"]
 
-# Numbers in the largest intermediate of a block: 64 MB of float32.
+# How many numbers a block's largest intermediate may hold: 64 MB of float32.
 _BLOCK_NUMBERS = 2**24
 
-# Numbers in all from which XLA's saving makes up for the seconds it takes to compile:
-# 8.9 against 12.3 us of CPU a sample (784-200-200-50, 5,000 samples, 2 cores).
+# How many numbers in all make XLA's saving exceed the seconds it takes to compile: 8.9
+# against 12.3 us of CPU per sample (784-200-200-50, 5,000 samples, 2 cores).
 _XLA_NUMBERS = 2**32
 
-# Rows that a batch of unknown size is taken to have.
+# The assumed number of rows in a batch of unknown size.
 _UNKNOWN_ROWS = 64
 
 
@@ -80,16 +80,16 @@ def importance_sums(
     """The sums of K weights of each example, over blocks of rows and samples.
 
     Args:
-        program: returns the function that weighs one block, compiled by XLA or not:
-            `function(tensors, first_sample, num_samples=k)` gives a `WeightSums` of the
-            block's rows and k samples.
-        tensors: what it takes, each `[B, ...]`.
-        count: B; `None` where it is unknown, inside a `tf.function`: then all rows are one
+        program: returns the function that computes one block's weights, compiled by XLA or
+            not: `function(tensors, first_sample, num_samples=k)` gives a `WeightSums` of
+            the block's rows and k samples.
+        tensors: its first argument, tensors `[B, ...]`.
+        count: B; `None` if it is unknown, inside a `tf.function`: then all rows are one
             block.
         num_samples: K.
         width: how many numbers the largest intermediate has for one row and sample.
         keep: how many of each row's largest log-weights to keep.
-        xla: whether XLA may be used, where the sums are long enough for it to pay.
+        xla: whether XLA may be used if the sums are long enough for it to save time.
         progress: called with the number of examples that are done.
     """
     rows = _UNKNOWN_ROWS if count is None else count
@@ -100,7 +100,7 @@ def importance_sums(
     if count is None:
         samples = max(1, min(samples, _BLOCK_NUMBERS // (width * rows)))
 
-    def weigh(part: Any, first: int) -> WeightSums:
+    def block_sums(part: Any, first: int) -> WeightSums:
         size = min(samples, num_samples - first)
         arguments = (part, tf.constant(first))
         try:
@@ -112,7 +112,7 @@ def importance_sums(
             return program(False)(*arguments, num_samples=size)
 
     def sums(part: Any) -> WeightSums:
-        parts = [weigh(part, first) for first in range(0, num_samples, samples)]
+        parts = [block_sums(part, first) for first in range(0, num_samples, samples)]
         merged = WeightSums.merged(parts, keep)
         return merged._replace(largest=tf.transpose(merged.largest))  # rows first
 

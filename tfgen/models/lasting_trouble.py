@@ -1,4 +1,4 @@
-"""Warns of what goes wrong in `fit` and does not pass."""
+"""Warns of lasting problems in `fit`."""
 
 import warnings
 from typing import Any
@@ -9,18 +9,18 @@ from tfgen.training import TrainingWarning
 
 __all__ = ["LastingTrouble"]
 
-# In how many epochs one after the other a trouble is seen before the warning.
+# The number of consecutive epochs with a problem before the warning.
 _EPOCHS = 3
 
 
 class LastingTrouble(keras.callbacks.Callback):
-    """Base of what watches a training: warns once a `fit`, after three bad epochs.
+    """Base of callbacks that warn, once in each `fit`, after three bad epochs.
 
-    The warnings are `tfgen.training.TrainingWarning`s. A subclass says `troubles`.
+    The warnings are `tfgen.training.TrainingWarning`s. A subclass defines `troubles`.
     """
 
     def troubles(self, logs: dict[str, Any]) -> dict[str, str]:
-        """What is wrong in the epoch that ends, by a name, with its remedy.
+        """The problems of the epoch that ends, with remedies, by name.
 
         Args:
             logs: of the epoch.
@@ -28,12 +28,12 @@ class LastingTrouble(keras.callbacks.Callback):
         raise NotImplementedError
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Nothing is wrong yet."""
+        """Resets the counts."""
         self._lasted: dict[str, int] = {}
         self._said: set[str] = set()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Warns of what has been wrong for three epochs."""
+        """Warns of problems that have lasted for three epochs."""
         found = self.troubles(dict(logs or {}))
         self._lasted = {name: self._lasted.get(name, 0) + 1 for name in found}
         for name, text in found.items():

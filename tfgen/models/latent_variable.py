@@ -1,4 +1,4 @@
-"""What a latent-variable model does once it is trained: draw, decode, infer, weigh."""
+"""Methods of trained latent-variable models: sampling, decoding, inference, likelihood."""
 
 import math
 import os
@@ -43,8 +43,8 @@ tfd = tfp.distributions
 
 __all__ = ["LatentVariableModel"]
 
-# Numbers in the largest intermediate of a block of rows that are refined: 16 MB of
-# float32; and numbers in all from which XLA makes up for the seconds it takes to compile.
+# How many numbers the largest intermediate of a block of refined rows may hold (16 MB of
+# float32), and how many in all make XLA save more than the seconds it takes to compile.
 _REFINED_NUMBERS = 2**22
 _XLA_NUMBERS = 2**28
 
@@ -90,8 +90,8 @@ class LatentVariableModel(GenerativeModel):
                 the encoder's inputs by position, a list of such.
 
         Raises:
-            TypeError: if a part returns no distribution.
-            ValueError: if names or shapes don't agree; the message says which.
+            TypeError: if a part does not return a distribution.
+            ValueError: if names or shapes don't agree; the message shows which.
         """
         if self.built:
             return
@@ -113,7 +113,7 @@ class LatentVariableModel(GenerativeModel):
 
     @property
     def structure(self) -> Structure:
-        """Names and shapes of what is given, of z and of x, once the model is built."""
+        """Names and shapes of the inputs, of z and of x, once the model is built."""
         found = self._get_structure()
         if found is None:
             raise ValueError(
@@ -129,7 +129,7 @@ class LatentVariableModel(GenerativeModel):
 
     @property
     def prior(self) -> Any:
-        """The distribution p(z); the layer that makes it, where it takes conditions."""
+        """The distribution p(z), or the layer that makes it if it takes conditions."""
         conditions = self.structure.conditions if self.built else []
         parts = self._get_parts()
         if self._prior is None:
@@ -152,15 +152,15 @@ class LatentVariableModel(GenerativeModel):
         return super().from_config({**config, "prior": prior}, custom_objects)
 
     def _build_for(self, x: Any) -> None:
-        """Builds for data such as x, where that is still to be done."""
+        """Builds the model for data such as x, unless it is built."""
         if not self.built:
             shapes = keras.tree.map_structure(lambda v: (None, *tuple(v.shape)[1:]), x)
             self.build(structure.unnamed(shapes))
 
     # The three distributions.
 
-    # A relaxation of discrete latents is for training alone (`relaxed=True`): everything
-    # else is of the model whose latents are discrete.
+    # A relaxation of discrete latents is used in training only (`relaxed=True`): everything
+    # else uses the model whose latents are discrete.
 
     def _posterior(
         self, given: Mapping[str, Any], training: bool = False, relaxed: bool = False
@@ -172,7 +172,7 @@ class LatentVariableModel(GenerativeModel):
     def _prior_at(
         self, given: Mapping[str, Any], relaxed: bool = False
     ) -> tfd.Distribution:
-        """p(z|c), of batch shape `[B]`, or `[]` where it takes no condition."""
+        """p(z|c), of batch shape `[B]`, or `[]` if it takes no condition."""
         prior = self._get_parts().prior_at(_conditions(given))
         return prior if relaxed else discrete_law(prior)
 
@@ -194,14 +194,14 @@ class LatentVariableModel(GenerativeModel):
             y = tf.broadcast_to(y, tf.concat([batch, tf.shape(y)[1:]], axis=0))
         return likelihood.log_prob(y)
 
-    def _weigh(
+    def _log_weight_terms(
         self,
         posterior: Any,
         y: Any,
         given: Mapping[str, Any],
         **draws: Any,
     ) -> LogWeights:
-        """The terms of the log-weights; `draws` are `tfgen.losses.log_weights`'."""
+        """The terms of the log-weights; `draws` are as in `tfgen.losses.log_weights`."""
         return log_weights(
             posterior,
             self._prior_at(given),
@@ -240,7 +240,7 @@ class LatentVariableModel(GenerativeModel):
                 `tf.data.Dataset` of batches of such, read as one.
 
         Returns:
-            A distribution over z; over a dict of latents where there are several.
+            A distribution over z; over a dict of latents if there are several.
         """
         return self._posterior(self._checked(x))
 
@@ -271,8 +271,8 @@ class LatentVariableModel(GenerativeModel):
         model gives for it.
 
         Args:
-            num_samples: how many; left out where `seed` is a vector, or `condition` is
-                given.
+            num_samples: the number of samples; omit it if `seed` is a vector, or
+                `condition` is given.
             seed: an integer, a vector of integers, or `None` for fresh numbers.
             condition: a dict of conditions by name, each `[num_samples, ...]`: one sample
                 for each row.
@@ -282,7 +282,7 @@ class LatentVariableModel(GenerativeModel):
 
         Raises:
             ValueError: if neither `num_samples`, a vector `seed` nor `condition` is given,
-                or they say different numbers; or if a condition is missing or unknown.
+                or they imply different numbers; or if a condition is missing or unknown.
             TypeError: if a number is not of an integer type.
         """
         return self._sample(num_samples, seed, condition)[0]
@@ -290,9 +290,10 @@ class LatentVariableModel(GenerativeModel):
     def sample_mean(
         self, num_samples: int | None = None, seed: Any = None, condition: Any = None
     ) -> tf.Tensor:
-        """The means of p(x|z, c), for the same z as `sample` draws; see there.
+        """The means of p(x|z, c), for the z that `sample` draws; arguments as `sample`'s.
 
-        Of binary pixels a draw looks like salt and pepper, and a mean like an image.
+        For binary pixels, a draw looks like salt-and-pepper noise, and a mean like an
+        image.
         """
         return self._sample(num_samples, seed, condition)[1]
 
@@ -355,8 +356,8 @@ class LatentVariableModel(GenerativeModel):
             num_samples: K.
             seed: an integer, or `None` for fresh numbers. Row b is keyed by (seed, b).
             y: `[B, *event]`, what the likelihood is of; x unless given.
-            posterior: what to draw z from, of batch shape `[B]`, such as
-                `model.refine(x, 200)`; the encoder's answer unless given.
+            posterior: the distribution to draw z from, of batch shape `[B]`, such as
+                `model.refine(x, 200)`; the encoder's output unless given.
 
         Returns:
             `[K, B]`, in nats.
@@ -376,7 +377,7 @@ class LatentVariableModel(GenerativeModel):
 
         Args:
             x: as `log_weights`'.
-            num_samples: as `log_weights`'; left aside where `z` is given.
+            num_samples: as `log_weights`'; ignored if `z` is given.
             seed: as `log_weights`'.
             y: as `log_weights`'.
             posterior: as `log_weights`'.
@@ -391,11 +392,13 @@ class LatentVariableModel(GenerativeModel):
         factory, tensors = _taken_apart(posterior)
 
         def make() -> Callable:
-            def weigh(given: Any, y: Any, tensors: Any, keys: Any, z: Any) -> LogWeights:
+            def terms(given: Any, y: Any, tensors: Any, keys: Any, z: Any) -> LogWeights:
                 q = factory(tensors) if factory else self._posterior(given)
-                return self._weigh(q, y, given, num_samples=num_samples, key=keys, z=z)
+                return self._log_weight_terms(
+                    q, y, given, num_samples=num_samples, key=keys, z=z
+                )
 
-            return weigh
+            return terms
 
         name = ("log_weight_terms", factory, num_samples if z is None else None)
         program = self.program(name, make, reduce_retracing=True)
@@ -460,10 +463,10 @@ class LatentVariableModel(GenerativeModel):
         factory, tensors = _taken_apart(posterior)
 
         def make() -> Callable:
-            def weigh(block: Any, first_sample: tf.Tensor, num_samples: int) -> WeightSums:
+            def sums(block: Any, first_sample: tf.Tensor, num_samples: int) -> WeightSums:
                 given, y, tensors, keys = block
                 q = factory(tensors) if factory else self._posterior(given)
-                terms = self._weigh(
+                terms = self._log_weight_terms(
                     q,
                     y,
                     given,
@@ -473,7 +476,7 @@ class LatentVariableModel(GenerativeModel):
                 )
                 return WeightSums.of(terms.total, keep)
 
-            return weigh
+            return sums
 
         name = ("importance_sums", factory, keep)
         # Without XLA two traces: one of the first number of rows, one of any other.
@@ -511,28 +514,29 @@ class LatentVariableModel(GenerativeModel):
     ) -> Any:
         """q(z|x) after gradient steps on each example's own parameters.
 
-        They start at the encoder's answer and ascend the ELBO; encoder, decoder and prior
-        stay as they are. An example that ends below its start, by two standard errors of a
-        comparison on fresh noise, keeps its start. What is gained is the encoder's gap, see
-        `tfgen.evaluation.inference_gap`. Where a latent depends on another, what is moved
-        is added to the parameters that its network gives.
+        They start at the encoder's output and maximise the ELBO; encoder, decoder and prior
+        are not changed. An example whose ELBO ends below its start, by two standard errors
+        of a comparison on fresh noise, keeps its start. The gain is the encoder's
+        amortization gap, see `tfgen.evaluation.inference_gap`. If a latent depends on
+        another, the refined numbers are an offset that is added to the parameters from its
+        network.
 
         Args:
             x: as `log_weights`'.
-            steps: of Adam, at least 0; 100 to 500 are usual.
-            learning_rate: at the start; it decreases to 0 by half a cosine.
-            num_samples: posterior samples an example and step.
+            steps: steps of Adam, at least 0; 100 to 500 are usual.
+            learning_rate: the initial learning rate; it decreases to 0 by half a cosine.
+            num_samples: posterior samples for each example and step.
             seed: an integer, or `None` for fresh numbers.
             y: as `log_weights`'.
-            posterior: where to start; the encoder's answer unless given.
+            posterior: where to start; the encoder's output unless given.
             progress: called after each block with the number of examples that are done.
 
         Returns:
             The refined posterior, of the encoder's family and of batch shape `[B]`.
 
         Raises:
-            TypeError: if `steps` or `num_samples` is no integer, or if the encoder does not
-                end in a layer of `tfgen.layers`.
+            TypeError: if `steps` or `num_samples` is not an integer, or if the encoder does
+                not end in a layer of `tfgen.layers`.
             ValueError: if `steps` < 0, or another argument is out of range.
 
         Source: Kim et al. Semi-amortized variational autoencoders. arXiv 1802.02550.
@@ -569,7 +573,7 @@ class LatentVariableModel(GenerativeModel):
         return start.rebuild(refined)
 
     def _refinement(self, factory: Callable, num_samples: int) -> Callable:
-        """From a block of rows to their refined raw parameters."""
+        """Returns a function from a block of rows to their refined raw parameters."""
         bound = ELBO(num_samples, kl="monte_carlo", estimator="stl")
 
         def program(
@@ -611,7 +615,7 @@ class LatentVariableModel(GenerativeModel):
         | `reconstruct` | `x`, `seed` | `mean` [B, ...] |
         | `iwlb` | `x`, `seed` | `iwlb` [B], in nats |
 
-        A model that is given conditions takes them beside, by name: `sample` takes `seed`
+        A model with conditions takes them as further inputs, by name: `sample` takes `seed`
         and `c`. A model of several latents decodes from them by name, and `encode` gives
         `mean_<name>` and `scale_<name>`. One seed is one sample, the same on every
         replica, in every batch and after every restart, and the same as
@@ -640,12 +644,12 @@ class LatentVariableModel(GenerativeModel):
     # Data.
 
     def _to_given(self, x: Any) -> dict[str, Any]:
-        """What is given, as tensors by name, of the types that the parts take."""
+        """The inputs, as tensors by name, of the types that the parts take."""
         found = self._get_structure()
         return to_tensors(of_x(x), {} if found is None else found.given)
 
     def _checked(self, x: Any) -> dict[str, Any]:
-        """What is given, as tensors by name, of the names and shapes of the model."""
+        """The inputs, as tensors by name, checked against the model's names and shapes."""
         given = of_x(read_dataset(x)[0])
         self._build_for(given)
         given = self._to_given(given)
@@ -655,10 +659,10 @@ class LatentVariableModel(GenerativeModel):
     def _prepare(
         self, x: Any, y: Any = None, posterior: Any = None
     ) -> tuple[dict[str, Any], Any]:
-        """What is given, and what the likelihood is of, checked.
+        """The inputs and the targets of the likelihood, checked.
 
-        With a posterior from outside the encoder is not asked, and the entry `x` is only
-        what the likelihood is of.
+        If a posterior is given, the encoder is not called, and the entry `x` is only the
+        target of the likelihood.
         """
         is_dataset = isinstance(x, tf.data.Dataset)
         x, y = read_dataset(x, y)
@@ -702,7 +706,7 @@ def _conditions(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _taken_apart(posterior: Any) -> tuple[Any, Any]:
-    """What makes a posterior that is given, and of which tensors."""
+    """The function that makes a given posterior, and the tensors it is made from."""
     if posterior is None:
         return None, None
     return posterior.factory, posterior.tensors

@@ -1,4 +1,4 @@
-"""What the latents do while `fit` runs: each unit's KL, and how the weights are spread."""
+"""Statistics of the latents during `fit`: each unit's KL, and the weights' spread."""
 
 from typing import Any, NamedTuple
 
@@ -17,14 +17,14 @@ tfd = tfp.distributions
 
 __all__ = ["LatentTrouble", "LatentWatch"]
 
-# A unit with a KL below so many nats carries nothing.
+# A unit with a KL below this, in nats, carries no information.
 _LEAST_KL = 0.01
-# An effective sample size below it is 1.
+# An effective sample size below this counts as 1.
 _LEAST_ESS = 1.1
 
 
 class _Units(NamedTuple):
-    """Of one latent and each example; `None` where it has no closed form.
+    """Values for one latent and each example; `None` if there is no closed form.
 
     Attributes:
         kl: KL(q(z_d|x) || p(z_d)) of each unit d, `[B, D]`, in nats.
@@ -36,14 +36,14 @@ class _Units(NamedTuple):
 
 
 class LatentWatch(keras.metrics.Metric):
-    """Sums over an epoch's training steps, on the device, of what the latents do.
+    """Sums of the latents' statistics over an epoch's training steps, on the device.
 
-    As `LossWatch` it is no metric to be logged, but is kept as one. It is reset at an
-    epoch's begin by `LatentTrouble`, not by an evaluation.
+    Like `LossWatch` it is not logged, but stored as a metric. It is reset at the beginning
+    of an epoch by `LatentTrouble`, not by an evaluation.
 
     Args:
-        bound: of the model. Of an `IWLB` of two samples or more, the effective sample size
-            of the weights is watched too.
+        bound: the model's bound. For an `IWLB` of two samples or more, the effective sample
+            size of the weights is also recorded.
     """
 
     def __init__(self, bound: Bound) -> None:
@@ -58,8 +58,8 @@ class LatentWatch(keras.metrics.Metric):
         """Makes the variables for a model.
 
         Args:
-            posterior: of one example.
-            prior: of one example.
+            posterior: the posterior of one example.
+            prior: the prior of one example.
         """
         zeros = lambda shape, dtype: tf.zeros([1, 1, *shape], dtype)
         if isinstance(posterior, FactoredDistribution):
@@ -68,7 +68,7 @@ class LatentWatch(keras.metrics.Metric):
         else:
             z = zeros(posterior.event_shape, posterior.dtype)
         found = _units_of(posterior, prior, Draws(z, tf.zeros([1, 1])))
-        with tf.init_scope():  # may be asked for in the first step
+        with tf.init_scope():  # may be called in the first step
             self._sums = {name: self._make(name, u) for name, u in found.items()}
 
     def _make(self, latent: str, values: _Units) -> dict[str, keras.Variable]:
@@ -87,14 +87,14 @@ class LatentWatch(keras.metrics.Metric):
     def update_state(
         self, posterior: Any, prior: Any, log_weights: tf.Tensor, draws: Draws, weight: Any
     ) -> None:
-        """Takes in a training step.
+        """Adds the values of a training step.
 
         Args:
             posterior: q(z|x), of batch shape `[B]`.
             prior: p(z), of batch shape `[]` or `[B]`.
             log_weights: `[K, B]`.
             draws: the values of z.
-            weight: of each example, `[B]`, or `None`.
+            weight: the weight of each example, `[B]`, or `None`.
         """
         rows = tf.ones(tf.shape(log_weights)[1:], tf.float64)
         if weight is not None:
@@ -113,12 +113,12 @@ class LatentWatch(keras.metrics.Metric):
                 sums["square"].assign_add(_sum(rows, mean**2))
 
     def result(self) -> tf.Tensor:
-        """The number of examples that were seen, by their weights."""
+        """The sum of the weights of all examples so far."""
         return self._count.value
 
     @property
     def ess(self) -> float:
-        """(sum_k w_k)^2 / sum_k w_k^2 of an example, averaged; 0 where it isn't watched."""
+        """(sum_k w_k)^2 / sum_k w_k^2 of an example, averaged; 0 if it isn't recorded."""
         return float(self._average(self._ess))
 
     @property
@@ -151,12 +151,12 @@ class LatentWatch(keras.metrics.Metric):
 
 
 class LatentTrouble(LastingTrouble):
-    """Warns where z carries nothing, or where an IWLB lives by one of its samples.
+    """Warns if z carries no information, or if one sample has all the weight in an IWLB.
 
     `VAE.fit` adds one by itself.
 
     Args:
-        watch: what the model's steps saw.
+        watch: the statistics of the model's steps.
     """
 
     def __init__(self, watch: LatentWatch) -> None:
@@ -164,11 +164,11 @@ class LatentTrouble(LastingTrouble):
         self._watch = watch
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Begins the watch's sums."""
+        """Resets the statistics."""
         self._watch.reset_state()
 
     def troubles(self, logs: dict[str, Any]) -> dict[str, str]:
-        """A posterior that is the prior; weights of which one is all."""
+        """Posterior collapse, and weights that one sample dominates."""
         found = {}
         kl, ess, count = self._largest_kl(logs), self._watch.ess, self._watch.num_samples
         if kl < _LEAST_KL:
@@ -192,7 +192,7 @@ class LatentTrouble(LastingTrouble):
         return found
 
     def _largest_kl(self, logs: dict[str, Any]) -> float:
-        """The largest KL of a unit; that of the whole of z where no unit's is known."""
+        """The largest KL of a unit; that of the whole of z if no unit's is known."""
         by_latent = self._watch.kl
         if by_latent and list(by_latent) == self._watch.latents:
             return max(float(kl.max()) for kl in by_latent.values())
@@ -200,7 +200,7 @@ class LatentTrouble(LastingTrouble):
 
 
 def _units_of(posterior: Any, prior: Any, draws: Draws) -> dict[str, _Units]:
-    """What is known of each latent's units, by its name."""
+    """The values that are known for each latent's units, by the latent's name."""
     posterior, prior = discrete_law(posterior), discrete_law(prior)
     means = _mean_or_none(posterior)
     if isinstance(posterior, FactoredDistribution):
@@ -248,7 +248,7 @@ def _marginals(distribution: tfd.Distribution) -> tfd.Distribution | None:
 def _kl(
     q: tfd.Distribution | None, p: tfd.Distribution | None, z: tf.Tensor, log_mass: Any
 ) -> tf.Tensor | None:
-    """KL(q || p) of each unit, `[B, D]`; over the draws where it has no closed form."""
+    """KL(q || p) of each unit, `[B, D]`; averaged over draws if it has no closed form."""
     if q is None or p is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What makes a term of the log-weights not finite, and what to do about it."""
+"""Why a term of the log-weights is not finite, and what to do about it."""
 
 __all__ = ["LOG_WEIGHT_TERMS", "explain_log_weights"]
 
@@ -23,7 +23,7 @@ LOG_WEIGHT_TERMS = tuple(_ADVICE)
 
 
 def explain_log_weights(terms: list[str]) -> str:
-    """Says why a bound is not finite, from the names of the terms that were not.
+    """Explains why a bound is not finite, from the names of the terms that are not.
 
     >>> explain_log_weights(["log p(z), the prior"])[:37]
     'log p(z), the prior is not finite; z '

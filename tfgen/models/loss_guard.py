@@ -10,20 +10,20 @@ import tensorflow as tf
 
 __all__ = ["LossGuard", "LossWatch"]
 
-# The part of the time that copies of the weights may take.
+# The share of the time that copies of the weights may take.
 _SHARE = 0.01
-# Seconds from which, within an epoch, the weights are copied again.
+# Seconds after which, within an epoch, the weights are copied again.
 _COPY_SECONDS = 30.0
 
 
 class LossWatch(keras.metrics.Metric):
-    """Which step of an epoch was the first whose loss is not finite, and by which terms.
+    """Records the first step of an epoch whose loss is not finite, and which terms are not.
 
-    It costs a few scalars a step, on the device. It is no metric to be logged, but it is
-    kept as one: its variables are reset at an epoch's begin and summed over replicas.
+    It costs a few scalars in each step, on the device. It is not logged, but stored as a
+    metric: its variables are reset at the beginning of an epoch and summed over replicas.
 
     Args:
-        terms: the names of what the loss is made of, for the report.
+        terms: the names of the terms of the loss, for the report.
     """
 
     def __init__(self, terms: Sequence[str]) -> None:
@@ -33,10 +33,10 @@ class LossWatch(keras.metrics.Metric):
         self._bad = self.add_variable((1 + len(self._terms),), "zeros", name="bad")
 
     def update_state(self, loss: tf.Tensor, terms: Sequence[tf.Tensor]) -> None:
-        """Takes in a step.
+        """Records a step.
 
         Args:
-            loss: what decides whether the step is good, of any shape.
+            loss: the loss, of any shape; the step is bad if it is not finite.
             terms: a tensor for each name of `terms`, of any shape.
         """
         finite = [tf.reduce_all(tf.math.is_finite(value)) for value in (loss, *terms)]
@@ -58,20 +58,20 @@ class LossWatch(keras.metrics.Metric):
 
 
 class LossGuard(keras.callbacks.Callback):
-    """Ends `fit` with a `FloatingPointError` where a loss is not finite.
+    """Ends `fit` with a `FloatingPointError` if a loss is not finite.
 
-    Every logged number whose name ends in `loss` or `penalty` is looked at, once an
-    execution of steps. The weights and the optimizers' state then go back to the last copy
-    of finite ones: of an epoch's end, or of later in a long epoch. A copy is taken only
-    where the time since the last one is 100 times what that one took, so that copies take
-    1 % of the time at most; it stays on the device and takes the memory of the weights and
-    the optimizers' state once more.
+    It checks every logged number whose name ends in `loss` or `penalty`, once in each
+    execution of steps. If one is not finite, the weights and the optimizers' state are
+    reset to the last copy of finite ones: from the end of an epoch, or from later in a long
+    epoch. A copy is made only if the time since the last one is 100 times what that one
+    took, so that copies take 1 % of the time at most; it stays on the device and needs as
+    much memory as the weights and the optimizers' state.
 
     Args:
-        watch: what the model's steps saw.
-        optimizers: all that train the model.
-        explain: from the names of the terms that were not finite to sentences on the cause
-            and the way out.
+        watch: the record of the model's steps.
+        optimizers: all optimizers of the model.
+        explain: function from the names of the terms that are not finite to sentences on
+            the cause and the remedy.
     """
 
     def __init__(
@@ -96,11 +96,11 @@ class LossGuard(keras.callbacks.Callback):
         self._copy_weights("before `fit`")
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Remembers the epoch, for the report."""
+        """Stores the epoch, for the report."""
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Stops `fit` where a loss was not finite."""
+        """Stops `fit` if a loss is not finite."""
         for name, value in (logs or {}).items():
             if name.endswith(("loss", "penalty")) and not np.isfinite(value):
                 self._stop(name, float(value))
@@ -113,7 +113,7 @@ class LossGuard(keras.callbacks.Callback):
             self._copy_weights(f"of the end of epoch {epoch + 1}")
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Forgets the copy."""
+        """Drops the copy."""
         self._copy = []
 
     def _variables(self) -> list[keras.Variable]:
@@ -126,7 +126,7 @@ class LossGuard(keras.callbacks.Callback):
 
     def _copy_weights(self, when: str) -> None:
         start = time.monotonic()
-        # A model may be built as late as by its first batch.
+        # A model may be built only by its first batch.
         self._is_whole = self.model.built and all(o.built for o in self._optimizers)
         if not self._is_whole:
             when = "though none of what this `fit` built: make the model again"

@@ -1,4 +1,4 @@
-"""Traditional mean-field inference: a row of variational parameters an example."""
+"""Traditional mean-field inference: a row of variational parameters for each example."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,22 +27,23 @@ _register = keras.saving.register_keras_serializable("tfgen")
 
 @_register
 class MeanFieldVAE(VAE):
-    """A `VAE` without an encoder: q(z_i) has parameters of its own for every example i.
+    """A `VAE` without an encoder: q(z_i) has separate parameters for every example i.
 
     Training maximises, over the rows of a table and over decoder and prior,
 
         sum_i E_q_i log p(x_i|z) - KL(q_i(z) || p(z)),   q_i = posterior(row i),
 
     or another bound. An encoder shares its weights between examples; the table has
-    `num_examples` rows, so its size and the steps it takes grow with the data, and it
-    knows nothing of an example it was not fitted to, which takes `refine(x, steps)`. In
-    return no q_i is held back by a network: on the training set the best table is at
-    least as good as the best encoder.
+    `num_examples` rows, so its size and the steps it takes grow with the data, and it has
+    no row for an example that it was not fitted to, which needs `refine(x, steps)`. In
+    return no q_i is limited by a network: on the training set the best table is at least as
+    good as the best encoder.
 
-    A row is an optimization problem of its own, and moves by an Adam of its own, which
-    counts the row's visits; a step costs the rows of a batch, not the table. The
-    optimizer given to `compile` moves decoder and prior. `model.decoder.trainable = False`
-    holds the decoder, `model.encoder.trainable = False` the rows.
+    Each row is a separate optimization problem, updated by its own Adam, which counts the
+    row's visits; the cost of a step depends on the batch, not on the table's size. The
+    optimizer given to `compile` updates decoder and prior.
+    `model.decoder.trainable = False` freezes the decoder, `model.encoder.trainable = False`
+    the rows.
 
     Methods of `VAE` that take x for the encoder take indices here, integers `[B]` in
     [0, num_examples): `encode(index)`, `reconstruct(index)`, `predict(index)`, and
@@ -122,7 +123,7 @@ class MeanFieldVAE(VAE):
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:
-        """What the optimizer given to `compile` moves: all but the rows."""
+        """The variables that the optimizer given to `compile` updates: all but the rows."""
         rows = self.table.rows
         return [v for v in super().trainable_variables if v is not rows]
 
@@ -149,9 +150,9 @@ class MeanFieldVAE(VAE):
             metrics: as `VAE.compile`'s.
             posterior_learning_rate: the rows' Adam's: a number, or a Keras schedule of the
                 number of training steps.
-            posterior_steps: `None` for joint optimisation, where rows and model move at
-                once, by one gradient; n for alternation: n steps of the batch's rows, the
-                model held, then one of the model, the rows held.
+            posterior_steps: `None` for joint optimisation, where rows and model are updated
+                together, from one gradient; n for alternation: n steps of the batch's rows
+                with the model fixed, then one of the model with the rows fixed.
             **kwargs: as `VAE.compile`'s.
 
         Raises:
@@ -242,7 +243,7 @@ class MeanFieldVAE(VAE):
         super().prepare_evaluate(call)
 
     def _with_checks(self, data: Any) -> Any:
-        """A `tf.data.Dataset` whose indices are checked as they come."""
+        """A `tf.data.Dataset` whose indices are checked when they are read."""
         if not isinstance(data, tf.data.Dataset):
             return data
 
@@ -339,7 +340,7 @@ class MeanFieldVAE(VAE):
     def _fit_rows(
         self, given: Any, y: Any, weight: Any, key: tf.Tensor, *state: Any
     ) -> tuple[Any, ...]:
-        """The rows and their moments after `posterior_steps` steps, the model held."""
+        """The rows and their moments after `posterior_steps` steps, the model fixed."""
 
         def step(i: tf.Tensor, rows: tf.Tensor, moments: Any) -> tuple[Any, ...]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -368,7 +369,7 @@ class MeanFieldVAE(VAE):
     # Use.
 
     def assign(self, index: Any, posterior: TensorDistribution) -> None:
-        """Sets rows to the raw parameters of `posterior`, and forgets their Adam's state.
+        """Sets rows to the raw parameters of `posterior`, and resets their Adam's state.
 
         With `assign(np.arange(N), vae.encode(x))` the table starts where an encoder ended.
 
@@ -415,10 +416,10 @@ class MeanFieldVAE(VAE):
         posterior: TensorDistribution | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> TensorDistribution:
-        """q(z) of new examples, decoder and prior held: inference by gradient steps.
+        """q(z) of new examples by gradient steps, with decoder and prior fixed.
 
-        They start where a row that was never visited stands, and ascend the ELBO. The
-        table is not touched.
+        They start at the initial values of a row, and maximise the ELBO. The table is not
+        changed.
 
         Args:
             x: new examples, `[B, *event]`.

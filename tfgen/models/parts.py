@@ -1,4 +1,4 @@
-"""How encoder, prior and decoder fit together: found out on one example of zeros."""
+"""How encoder, prior and decoder fit together, determined on one example of zeros."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ __all__ = [
 
 
 class Structure(NamedTuple):
-    """What a latent-variable model is made of, once its inputs' shapes are known.
+    """The variables of a latent-variable model, once its inputs' shapes are known.
 
     Attributes:
         input_shape: of what is given, as Keras gives it to `build`.
@@ -38,8 +38,8 @@ class Structure(NamedTuple):
         is_joint: whether z is a dict of latents; otherwise it is a tensor.
         is_relaxed: whether a latent's posterior is a relaxation of a discrete one.
         event_shape: of x, as the likelihood has it.
-        check_support: raises a ValueError where data `(values, name)` can't be of the
-            likelihood.
+        check_support: raises a ValueError if data `(values, name)` are outside the
+            likelihood's support.
     """
 
     input_shape: Any
@@ -57,7 +57,7 @@ class Structure(NamedTuple):
 
     @property
     def conditions(self) -> list[str]:
-        """The names of what is given beside x."""
+        """The names of the inputs other than x."""
         return [name for name in self.given if name != "x"]
 
 
@@ -82,14 +82,14 @@ class Parts:
         return self._prior if self.prior is None else self.prior(conditions)
 
     def takes(self, variables: list[str], latents: list[str]) -> dict[str, set[str]]:
-        """The variables that each part takes of those that are given.
+        """The variables, among those given, that each part takes.
 
         Args:
-            variables: the names of what is given.
+            variables: the names of the inputs.
             latents: the names of the latents.
 
         Raises:
-            ValueError: if a part takes something that there is not.
+            ValueError: if a part takes something that does not exist.
         """
         conditions = [name for name in variables if name != "x"]
         taken = {"encoder": set(self.encoder.names(variables).values())}
@@ -132,7 +132,7 @@ class Parts:
 
 
 def _named(network: Any, part: str) -> Any:
-    """What calls a network by name: a `JointDistribution` does so itself."""
+    """Wraps a network to be called by name; a `JointDistribution` is already."""
     if isinstance(network, JointDistribution):
         return network
     return NamedInputs(network, part)
@@ -164,7 +164,7 @@ def check_prior(prior: Any) -> None:
 
 
 def standard_normal(posterior: tfd.Distribution) -> Any:
-    """N(0, I) over what `posterior` is over, each latent by itself."""
+    """N(0, I) over the latents of `posterior`, independent for each latent."""
     _check_continuous(posterior)
     if isinstance(posterior, FactoredDistribution):
         return JointDistribution(
@@ -178,7 +178,7 @@ def standard_normal(posterior: tfd.Distribution) -> Any:
 
 
 def _check_continuous(posterior: tfd.Distribution) -> None:
-    """Raises a ValueError where N(0, I) is not over a posterior's values."""
+    """Raises a ValueError if N(0, I) is not over a posterior's values."""
     found = is_discrete(posterior) or is_relaxed(posterior)
     which = ""
     if isinstance(posterior, FactoredDistribution):

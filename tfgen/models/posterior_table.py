@@ -1,4 +1,4 @@
-"""A table of variational parameters, one row an example."""
+"""A table of variational parameters, with one row for each example."""
 
 from typing import Any
 
@@ -14,8 +14,9 @@ __all__ = ["PosteriorTable"]
 class PosteriorTable(keras.layers.Layer):
     """From indices `[B]` to rows `[B, P]`, which it holds with the state of their Adam.
 
-    Reading and writing cost the rows of a batch, not the table. An index outside
-    [0, num_rows) reads NaN: under XLA, which can't raise, it would read another row.
+    The cost of reading and writing depends on the batch, not on the table's size. An index
+    outside [0, num_rows) reads NaN; otherwise XLA, which can't raise errors, would read
+    another row.
 
     Args:
         num_rows: N.
@@ -57,13 +58,13 @@ class PosteriorTable(keras.layers.Layer):
         return self(index), moments
 
     def write(self, index: tf.Tensor, rows: tf.Tensor, moments: RowMoments) -> None:
-        """Writes what `read` gave, after a step."""
+        """Writes what `read` returned, after a step."""
         state = (self.rows, self._mean, self._square, self._visits)
         for variable, value in zip(state, (rows, *moments), strict=True):
             variable.value.scatter_update(tf.IndexedSlices(value, index))
 
     def start_at(self, index: tf.Tensor, rows: tf.Tensor) -> None:
-        """Writes rows that no step was made from."""
+        """Writes new initial rows, and resets their Adam's state."""
         zeros = tf.zeros_like(rows)
         self.write(index, rows, RowMoments(zeros, zeros, zeros[:, 0]))
 
@@ -71,8 +72,8 @@ class PosteriorTable(keras.layers.Layer):
     def sum_over_duplicates(index: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
         """For each of a batch the sum of `values` `[B, P]` over all with its index.
 
-        So an example that is in a batch twice makes one step, by both gradients, and its
-        two writes agree.
+        So an example that is twice in a batch makes one step, with the sum of both
+        gradients, and both writes are equal.
         """
         order = tf.argsort(tf.cast(index, tf.int32))
         ordered = tf.gather(index, order)

@@ -1,4 +1,4 @@
-"""A prior fitted to the aggregate posterior of a model that is trained already."""
+"""Fits a prior to the aggregate posterior of a trained model."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -44,15 +44,16 @@ def fit_prior(
     num_samples: int = 500,
     seed: int = 0,
 ) -> FittedPrior:
-    """Fits a prior to the latents of data, and leaves encoder and decoder as they are.
+    """Fits a prior to the latents of data, without changing encoder and decoder.
 
     The prior ascends
 
         E_q(z) log p(z),   q(z) = (1/N) sum_n q(z|x_n),
 
-    by Adam, whose rate decreases to 0 by half a cosine. q(z) is the best prior for the
-    ELBO: its mean over the data is largest at p(z) = q(z), and what it gains is
-    KL(q(z) || p_old(z)) - KL(q(z) || p(z)).
+    with Adam, whose learning rate decreases to 0 by half a cosine. q(z) is the best prior
+    for the
+    ELBO: the mean ELBO over the data is largest at p(z) = q(z), and its gain is KL(q(z) ||
+    p_old(z)) - KL(q(z) || p(z)).
 
     The same x, seed and initial weights of the prior give the same result.
 
@@ -130,7 +131,7 @@ def fit_prior(
 
 
 def _ascent(model: VAE, variables: list, optimizer: keras.optimizers.Optimizer) -> Callable:
-    """From the data and the keys of a batch to the mean log p(z), before one step."""
+    """Returns a function that makes a step on a batch and returns the mean log p(z)."""
 
     def step(given: Any, keys: tf.Tensor) -> tf.Tensor:
         count = tf.shape(keras.tree.flatten(given)[0])[0]
@@ -160,7 +161,7 @@ def _arrays(x: Any, name: str) -> dict[str, Any]:
 
 
 def _check(model: Any, prior: Any) -> None:
-    """Raises a TypeError where a prior can't be fitted, or there is none to fit."""
+    """Raises a TypeError if a prior can't be fitted to this model."""
     # The encoder of a `MeanFieldVAE` is a table, which is trained with the prior.
     if not isinstance(model, VAE) or isinstance(model, MeanFieldVAE):
         raise TypeError(

@@ -12,7 +12,7 @@ from tfgen.models.row_adam import RowMoments, ascend
 
 __all__ = ["check_steps", "refine_rows"]
 
-# Rounds of samples by which the last answer is compared with the first.
+# Rounds of samples for comparing the last parameters with the first.
 _COMPARISONS = 32
 
 Objective = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -39,14 +39,15 @@ def refine_rows(
     steps: tf.Tensor,
     learning_rate: tf.Tensor,
 ) -> tf.Tensor:
-    """Rows after gradient steps on an objective, each row by itself.
+    """Rows after gradient steps on an objective, independent for each row.
 
     Rows move by Adam, with a rate that decreases to 0 by half a cosine. A row whose
     objective ends below that of its start, by two standard errors on fresh noise, keeps
     its start.
 
     Args:
-        objective: from rows `[B, P]` and keys `[B, 2]` to what is maximised, `[B]`.
+        objective: function from rows `[B, P]` and keys `[B, 2]` to the objective, `[B]`,
+            which is maximised.
         start: `[B, P]`.
         keys: the rows' keys, `uint32 [B, 2]`.
         steps: how many, an integer scalar.

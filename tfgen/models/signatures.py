@@ -59,7 +59,7 @@ def vae_signatures(model: Any, num_samples: int) -> dict[str, Signature]:
         return {"mean": model._reconstruct(given, random.row_keys(seed, 0, 0))}
 
     def bound(seed: tf.Tensor, given: Any) -> dict[str, tf.Tensor]:
-        terms = model._weigh(
+        terms = model._log_weight_terms(
             model._posterior(given),
             given["x"],
             given,

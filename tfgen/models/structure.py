@@ -1,4 +1,4 @@
-"""Finds out how a model's parts fit together, and refuses those that don't."""
+"""Determines how a model's parts fit together, and raises errors if they don't."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,14 +16,14 @@ __all__ = ["attach_prior", "examine", "example", "shapes_by_name", "unnamed"]
 
 
 def shapes_by_name(input_shape: Any) -> dict[str, Any]:
-    """What `build` is given, as shapes by name: `x` unless it says another."""
+    """The argument of `build` as shapes by name; a single shape is that of `x`."""
     if isinstance(input_shape, Mapping):
         return {name: _as_shape(shape) for name, shape in input_shape.items()}
     return {"x": _as_shape(input_shape)}
 
 
 def unnamed(shapes: Any) -> Any:
-    """Shapes as `build` takes them: that of x alone where nothing else is given."""
+    """Shapes as `build` takes them: the shape of x alone if there is nothing else."""
     if isinstance(shapes, Mapping) and list(shapes) == ["x"]:
         return shapes["x"]
     return shapes
@@ -60,7 +60,7 @@ def example(parts: Parts, shapes: Mapping[str, Any], latents: list[str]) -> dict
 def examine(
     parts: Parts, posterior: Any, given: Mapping[str, Any], input_shape: Any
 ) -> Structure:
-    """Checks that the three distributions agree, and says what they are over.
+    """Checks that the three distributions agree, and returns their variables.
 
     Args:
         parts: of the model.
@@ -157,7 +157,7 @@ def _check_prior(
 
 
 def _kinds(distribution: Any) -> dict[str, str]:
-    """What each latent's values are: discrete, relaxed or continuous."""
+    """The kind of each latent's values: discrete, relaxed or continuous."""
     if isinstance(distribution, FactoredDistribution):
         discrete, relaxed = distribution.is_discrete, distribution.is_relaxed
     else:
@@ -172,8 +172,8 @@ def _kinds(distribution: Any) -> dict[str, str]:
 def _check_values(prior: Any, posterior: Any) -> None:
     """Raises a ValueError where one of prior and posterior is discrete and one is not.
 
-    A relaxed posterior goes with a relaxed prior, and with the discrete one that both
-    stand for.
+    A relaxed posterior is compatible with a relaxed prior, and with the discrete prior that
+    both approximate.
     """
     of_prior = _kinds(prior)
     for name, kind in _kinds(posterior).items():
@@ -219,7 +219,7 @@ def _check_decoder(parts: Parts, latents: dict[str, tuple]) -> None:
 
 
 def attach_prior(prior: Any, encoder: keras.Model, posterior: Any, given: Any) -> None:
-    """Shows the encoder to a prior that is made of posteriors, as a `VampPrior` is.
+    """Gives the encoder to a prior that is made of posteriors, such as a `VampPrior`.
 
     Integers, such as an example's number in mean field, can't be trained as pseudo-inputs:
     there the posterior's raw parameters take their place.

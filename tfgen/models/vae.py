@@ -37,8 +37,9 @@ class VAE(LatentVariableModel):
 
         E_q log p(x|z) - KL(q(z|x) || p(z)) <= log p(x).
 
-    `fit(x)` takes x for both sides; in `fit(x, y)` the encoder sees x and the likelihood
-    is of y (denoising, say). `sample_weight` weighs examples, with or without y.
+    `fit(x)` takes x for both sides; in `fit(x, y)` the encoder sees x and y is the target
+    of the likelihood (for denoising, say). `sample_weight` gives examples different
+    weights, with or without y.
 
     x may be a dict, `fit({"x": x, "c": c})`: encoder, decoder and prior take from it, by
     the names of their `keras.Input`s, what they need; everything but `x` is a condition,
@@ -69,7 +70,7 @@ class VAE(LatentVariableModel):
         TypeError: if the encoder or the decoder is no Keras model, returns no
             distribution, or if the prior is no distribution.
         ValueError: if the names or sizes of the latents of encoder, prior and decoder don't
-            agree, or a part takes what there is not.
+            agree, or a part takes an input that does not exist.
 
     >>> import keras, tfgen
     >>> encoder = keras.Sequential([
@@ -118,8 +119,8 @@ class VAE(LatentVariableModel):
             guard: whether `fit` keeps a copy of the last good weights, and stops with it
                 where a loss is not finite; `False` saves the copy's memory.
             penalties: a list of penalties of `tfgen.losses`, which are added to the loss,
-                times their weights, and logged each under its own name. They are means
-                over the batch, which `sample_weight` does not weigh.
+                times their weights, and logged each under its own name. They are means over
+                the batch, without `sample_weight`.
             **kwargs: `run_eagerly`, `steps_per_execution`, `jit_compile`, ...; the last two
                 are `"auto"` by default, see `tfgen.training.FusedModel.compile`.
 
@@ -168,7 +169,7 @@ class VAE(LatentVariableModel):
 
     @property
     def latent_watch(self) -> LatentWatch:
-        """What the training steps see of the latents; see `tfgen.callbacks.LatentUnits`."""
+        """Latents' statistics in training steps; see `tfgen.callbacks.LatentUnits`."""
         return self._compiled_objective.latent_watch
 
     @property
@@ -240,7 +241,7 @@ class VAE(LatentVariableModel):
         return super().fit(x, y, *args, **kwargs)
 
     def prepare_fit(self, call: FitCall) -> None:
-        """Checks the data, sets `call.y`, and adds what watches over the training."""
+        """Checks the data, sets `call.y`, and adds callbacks that watch the training."""
         if call.class_weight is not None:
             raise ValueError(
                 "`class_weight` must be left out, since it weighs examples by labels and a "
@@ -267,14 +268,14 @@ class VAE(LatentVariableModel):
         call.y = self._check_data(call.x, call.y, call.sample_weight)
 
     def prepare_predict(self, call: PredictCall) -> None:
-        """Checks what is given, where it is arrays."""
+        """Checks the inputs that are arrays."""
         given = of_x(call.x)
         if all(map(_is_array, keras.tree.flatten(given))):
             self._build_for(given)
             checks.check_given(given, self.structure)
 
     def _check_data(self, x: Any, y: Any, weight: Any, prefix: str = "") -> Any:
-        """Checks what can be checked before the first step; returns the y to use."""
+        """Checks the data as far as possible before training; returns the y to use."""
         if isinstance(x, tf.data.Dataset):
             x_spec, y_spec, _ = keras.utils.unpack_x_y_sample_weight(x.element_spec)
             given = of_x(x_spec)
@@ -381,7 +382,7 @@ class VAE(LatentVariableModel):
         self, given: Any, y: Any, prediction: "Prediction", weight: Any, training: bool
     ) -> tf.Tensor:
         if type(self).call is not LatentVariableModel.call:
-            self(given, training=training)  # for what it adds by `add_loss`
+            self(given, training=training)  # for losses from `add_loss`
         return self.compute_loss(given, y, prediction, weight, training)
 
     def compute_loss(
@@ -392,9 +393,9 @@ class VAE(LatentVariableModel):
         sample_weight: Any = None,
         training: bool = True,
     ) -> tf.Tensor:
-        """What is minimised, a scalar: the mean of -bound, penalties, what layers add.
+        """The loss, a scalar: the mean of -bound, plus penalties and losses of layers.
 
-        Override it, and call `super().compute_loss(...)`, to add to it.
+        To add to it, override it and call `super().compute_loss(...)`.
 
         Args:
             x: what is given, by name.
@@ -466,7 +467,7 @@ class IWAE(VAE):
 
 
 class _Objective:
-    """A bound, the metrics it is logged by, and what is watched beside them."""
+    """A bound, its metrics, and the statistics that are watched."""
 
     def __init__(self, bound: Bound) -> None:
         self.bound = bound
@@ -482,9 +483,9 @@ class _Objective:
         return self._relaxed if relaxed else self.metrics[0]
 
     def set_modes(self, callbacks: list[Any]) -> None:
-        """Sets `mode="max"` where callbacks of `mode="auto"` monitor what is maximised.
+        """Sets `mode="max"` if callbacks with `mode="auto"` monitor a maximised metric.
 
-        Keras can't tell for the metrics of a model of one's own, and refuses to guess.
+        Keras can't know the direction for a custom model's metrics, and raises an error.
         """
         maximised = {self.metrics[0].name, "reconstruction", self._relaxed.name}
         for callback in callbacks:
@@ -503,12 +504,12 @@ class _Objective:
 
 
 class Prediction(NamedTuple):
-    """What a training step has found out of a batch: `compute_loss`'s `y_pred`.
+    """The results of a training step on a batch: `y_pred` of `compute_loss`.
 
     Attributes:
         posterior: q(z|x), of batch shape `[B]`.
         evaluation: of the bound, a `tfgen.losses.bounds.Evaluation`.
-        make_likelihood: gives p(x|z) at the draws; see `likelihood`.
+        make_likelihood: returns p(x|z) at the draws; see `likelihood`.
         penalties: the value of each penalty of `compile`, scalars.
         prior: p(z), of batch shape `[]` or `[B]`.
     """
@@ -536,9 +537,9 @@ class Prediction(NamedTuple):
 
 
 def _share(loss: tf.Tensor, size: Any, total: tf.Tensor) -> tf.Tensor:
-    """The part of the global batch's loss that comes from the rows here.
+    """The part of the global batch's loss from this replica's rows.
 
-    The optimizer sums the replicas' gradients, so their shares have to add up.
+    The optimizer sums the replicas' gradients, so the shares must add up to the loss.
     """
     if tf.distribute.get_strategy().num_replicas_in_sync == 1:
         return loss

@@ -1,4 +1,4 @@
-"""How many steps of a program are ahead, as far as a call's arguments say."""
+"""How many steps of a program are still to come, as known from a call's arguments."""
 
 import dataclasses
 import math
@@ -8,15 +8,16 @@ __all__ = ["Ahead"]
 
 @dataclasses.dataclass(frozen=True)
 class Ahead:
-    """The passes over the data that a model was given, those of the running call included.
+    """The passes over the data that were planned, including those of the running call.
 
-    It depends on how a call was planned and not on how far it came, so that a run that is
-    resumed counts as the one that was interrupted.
+    It depends on how a call was planned and not on how far it got, so that a resumed run
+    counts the same steps as an uninterrupted one.
 
     Args:
         epochs: passes over the data.
-        batches: of a pass; `None` where only the end of the data will tell.
-        steps_per_execution: steps of a program.
+        batches: batches in a pass; `None` if the number is known only at the end of the
+            data.
+        steps_per_execution: steps in a program.
 
     >>> Ahead(epochs=3, batches=46, steps_per_execution=46).steps(46)
     138
@@ -29,9 +30,9 @@ class Ahead:
     steps_per_execution: int
 
     def steps(self, length: int) -> float:
-        """The steps of programs whose stacks hold `length` batches.
+        """The number of steps of programs whose stacks hold `length` batches.
 
-        A lone batch where others come in stacks is an epoch's partial last one.
+        A single batch, where others come in stacks, is the partial last batch of an epoch.
         """
         if self.batches is None:
             return math.inf

@@ -1,4 +1,4 @@
-"""A run that may be killed at any moment, and goes on as if it had not been."""
+"""A run that may be killed at any moment and resumes as if it had not been."""
 
 import contextlib
 import dataclasses
@@ -24,40 +24,42 @@ _EXIT_CODE = 128 + signal.SIGTERM
 
 
 class BackupAndRestore(keras.callbacks.Callback):
-    """Saves a run, so that it goes on as if it had never been killed.
+    """Saves a run, so that it can resume as if it had never been killed.
 
-    As `keras.callbacks.BackupAndRestore`, and exact: the weights, the optimizers' state
-    and the history that a run ends with are those of the uninterrupted run, bit for bit,
-    whenever it was killed. What is saved: all variables behind the model (weights,
+    It works as `keras.callbacks.BackupAndRestore`, but exactly: the weights, the
+    optimizers' state and the history at the end of a run are those of the uninterrupted
+    run, bit for bit, whenever it was killed. It saves all variables of the model (weights,
     optimizers, metrics, seeds of noise and of dropout), the seed of the examples' order,
     epoch and step, the history so far, what `EarlyStopping`, `ReduceLROnPlateau` and
-    `ModelCheckpoint` count, and `stop_training`; whatever the order in `callbacks`.
+    `ModelCheckpoint` count, and `stop_training`. The order in `callbacks` does not matter.
 
-    A checkpoint is written beside its place, forced to the disk and renamed, and the one
-    before it is kept. If the newest is damaged, which a digest tells, the one before it is
+    A checkpoint is written to a temporary file, flushed to the disk and renamed, and the
+    previous one is kept. If a digest shows that the newest is damaged, the previous one is
     used, with a warning.
 
-    Where the process gets a SIGTERM, as machines do that are taken away, the run is saved
-    at the end of the running execution, and the process exits with code 143. This needs
-    `fit` to run in the main thread.
+    If the process receives a SIGTERM, as on a preempted machine, the run is saved at the
+    end of the running execution, and the process exits with code 143. This needs `fit` to
+    run in the main thread.
 
-    Arrays (up to 1 GiB) go on at once. The batches of a `tf.data.Dataset` that were seen
-    are read again, without training, so its order must be the same in every process:
-    `shuffle(n, seed=0)`, after the same `keras.utils.set_random_seed`, if any.
+    A run on arrays (up to 1 GiB) resumes at once. The batches of a `tf.data.Dataset` that
+    were already used are read again, without training, so its order must be the same in
+    every process: `shuffle(n, seed=0)`, after the same `keras.utils.set_random_seed`, if
+    any.
 
     Args:
-        directory: of the checkpoints; one for each run, and for each worker.
+        directory: where checkpoints are written; a different one for each run and worker.
         save_freq: `"epoch"`; or a number of steps, rounded up to whole executions
-            (`steps_per_execution`); or `False`, to save at a SIGTERM alone.
-        double_checkpoint: taken for Keras's sake: two checkpoints are always kept.
-        delete_checkpoint: whether to remove the checkpoints when `fit` ends. If not,
-            `fit` with more `epochs` goes on from there.
+            (`steps_per_execution`); or `False`, to save only at a SIGTERM.
+        double_checkpoint: accepted for compatibility with Keras and ignored: two
+            checkpoints are always kept.
+        delete_checkpoint: whether to remove the checkpoints when `fit` ends. If not, `fit`
+            with more `epochs` continues from there.
 
     Raises:
         ValueError: if `directory` is empty, `save_freq` is out of range, or (in `fit`) if
-            the checkpoint is of another model, or the model was not built.
-        TypeError: if an argument is of the wrong type, or (in `fit`) if the model is none
-            of tfgen's.
+            the checkpoint belongs to another model, or the model was not built.
+        TypeError: if an argument is of the wrong type, or (in `fit`) if the model is not a
+            tfgen model.
         OSError: if a checkpoint can't be written, or if all of them are damaged.
 
     >>> import tempfile, numpy as np, tfgen
@@ -75,7 +77,7 @@ class BackupAndRestore(keras.callbacks.Callback):
     ...     backup = tfgen.callbacks.BackupAndRestore(directory, delete_checkpoint=False)
     ...     fit = {"callbacks": [backup], "verbose": 0}
     ...     _ = vae.fit(np.zeros([8, 4]), epochs=2, **fit)
-    ...     history = vae.fit(np.zeros([8, 4]), epochs=3, **fit)  # goes on
+    ...     history = vae.fit(np.zeros([8, 4]), epochs=3, **fit)  # resumes
     >>> history.epoch
     [0, 1, 2]
     """
@@ -104,10 +106,10 @@ class BackupAndRestore(keras.callbacks.Callback):
         self.delete_checkpoint = delete_checkpoint
         self._files = Checkpoints(directory)
         self._terminated = False
-        self._forget()
+        self._reset()
 
-    def _forget(self) -> None:
-        """Nothing is left of an earlier `fit`."""
+    def _reset(self) -> None:
+        """Removes the state of an earlier `fit`."""
         self.resumption: Resumption | None = None
         self._progress: Progress | None = None
         self._others: list[keras.callbacks.Callback] = []
@@ -124,12 +126,12 @@ class BackupAndRestore(keras.callbacks.Callback):
         Args:
             model: to be trained.
         """
-        self._forget()
+        self._reset()
         self._terminated = False
         self.set_model(model)
         loaded = self._files.load()
         if loaded is not None:
-            self.resumption = Resumption(model, *loaded, self.directory, self._go_on)
+            self.resumption = Resumption(model, *loaded, self.directory, self._resume)
             self.resumption.apply_variables()
         main = threading.current_thread() is threading.main_thread()
         before = signal.signal(signal.SIGTERM, self._on_sigterm) if main else None
@@ -138,13 +140,13 @@ class BackupAndRestore(keras.callbacks.Callback):
         finally:
             if main:
                 signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
-            self._forget()
+            self._reset()
         if self._terminated:
             raise SystemExit(_EXIT_CODE)
 
     @property
     def order_seed(self) -> int | None:
-        """The seed of the examples' order in the run that goes on; `None` in a new one."""
+        """The seed of the examples' order in the resumed run; `None` in a new run."""
         return None if self.resumption is None else self.resumption.progress.order_seed
 
     def plan(
@@ -154,16 +156,16 @@ class BackupAndRestore(keras.callbacks.Callback):
         num_batches: int | None,
         earlier_epochs: int,
     ) -> int:
-        """Says where `fit` begins, and notes what a checkpoint has to tell of the data.
+        """Sets where `fit` begins, and records what a checkpoint must hold about the data.
 
         Args:
             call: of `fit`; its `initial_epoch` is set.
             data: on the device; `None` for data that Keras iterates over.
-            num_batches: an epoch's, where it is known.
-            earlier_epochs: that earlier calls of `fit` were planned with.
+            num_batches: batches in an epoch, if known.
+            earlier_epochs: the epochs planned by earlier calls of `fit`.
 
         Returns:
-            The epochs that the whole run is planned with, earlier ones among them.
+            The number of epochs planned for the whole run, including earlier calls.
         """
         self._progress = Progress(
             first_epoch=call.initial_epoch,
@@ -183,12 +185,12 @@ class BackupAndRestore(keras.callbacks.Callback):
         """Sets the callbacks whose counters are saved.
 
         Args:
-            callbacks: of the run, which may count.
+            callbacks: the run's callbacks.
         """
         self._others = callbacks
 
-    def _go_on(self, progress: Progress, counters: dict[str, Any]) -> None:
-        """Nothing is left to skip: the run is where the checkpoint was written."""
+    def _resume(self, progress: Progress, counters: dict[str, Any]) -> None:
+        """Called when nothing is left to skip: the run has reached the checkpoint."""
         run_state.apply_counters(self._others, counters)
         self._epoch, self._step = progress.epoch, progress.step
         self._logs = progress.logs
@@ -197,7 +199,7 @@ class BackupAndRestore(keras.callbacks.Callback):
     # What Keras calls, after all other callbacks.
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Refuses a model that is none of tfgen's."""
+        """Raises an error if the model is not a tfgen model."""
         if self._progress is None:
             raise TypeError(
                 "`tfgen.callbacks.BackupAndRestore` needs a model of tfgen; received "
@@ -205,7 +207,7 @@ class BackupAndRestore(keras.callbacks.Callback):
             )
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Notes the epoch."""
+        """Stores the epoch."""
         self._epoch, self._step = epoch, 0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -219,7 +221,7 @@ class BackupAndRestore(keras.callbacks.Callback):
             self._save(self._epoch, self._step)
 
     def on_test_begin(self, logs: Any = None) -> None:
-        """Keeps what an evaluation changes, in case that it does not end."""
+        """Copies what an evaluation changes, in case it is interrupted."""
         variables = run_state.run_variables(self.model)
         trained = {id(v) for v in self.model.trainable_variables}
         small = {k: v for k, v in variables.items() if _changes_in_test(k, v, trained)}
@@ -231,7 +233,7 @@ class BackupAndRestore(keras.callbacks.Callback):
             self._save(self._epoch, self._step)
 
     def on_test_end(self, logs: Any = None) -> None:
-        """Forgets what an evaluation changed."""
+        """Drops the copy of what an evaluation changed."""
         self._before_test = {}
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -241,7 +243,7 @@ class BackupAndRestore(keras.callbacks.Callback):
             self._save(self._epoch, 0)
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Removes the checkpoints, unless they are to be kept or needed."""
+        """Removes the checkpoints, unless they must be kept or are still needed."""
         if self._terminated:
             self._save(self._epoch, 0)
         if self.delete_checkpoint:
@@ -289,5 +291,5 @@ def _check_save_freq(value: Any) -> str | int:
 
 
 def _changes_in_test(path: str, variable: Any, trained: set[int]) -> bool:
-    """Whether an evaluation may change it: no weight, nor the state of an optimizer."""
+    """Whether an evaluation may change it: not a weight or an optimizer's state."""
     return id(variable) not in trained and "optimizer" not in path

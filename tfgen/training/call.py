@@ -35,7 +35,7 @@ class FitCall:
     validation_freq: Any = 1
 
     def __post_init__(self) -> None:
-        # The members of a `CallbackList` join another one, the call's own.
+        # The members of a given `CallbackList` are put into the one that this call makes.
         if isinstance(self.callbacks, keras.callbacks.CallbackList):
             self.callbacks = self.callbacks.callbacks
         self.callbacks = list(keras.tree.flatten(self.callbacks or []))

@@ -1,4 +1,4 @@
-"""Callbacks that hear of the steps and of the epoch that are really run."""
+"""Calls callbacks with the steps and the epoch that are really run."""
 
 from typing import Any
 
@@ -13,13 +13,13 @@ __all__ = ["ExactStepCallbackList", "FirstEpoch", "find_backup"]
 
 
 class FirstEpoch(keras.callbacks.Callback):
-    """Begins the orders of a `Residence` with the epoch that `fit` begins with.
+    """Starts the example orders of a `Residence` at the first epoch of `fit`.
 
-    `keras.callbacks.BackupAndRestore` says so as late as `on_train_begin`: this has to
-    come after it.
+    `keras.callbacks.BackupAndRestore` sets that epoch only in `on_train_begin`, so this
+    callback must come after it.
 
     Args:
-        residence: has the training data.
+        residence: holds the training data.
         initial_epoch: `fit`'s argument.
     """
 
@@ -34,13 +34,13 @@ class FirstEpoch(keras.callbacks.Callback):
 
 
 def find_backup(callbacks: list[Any]) -> BackupAndRestore | None:
-    """The `BackupAndRestore` among callbacks, of which there may be one.
+    """The `BackupAndRestore` among callbacks, or `None`; there may be only one.
 
     Args:
         callbacks: of `fit`.
 
     Raises:
-        ValueError: if there are more.
+        ValueError: if there are several.
     """
     found = [c for c in callbacks if isinstance(c, BackupAndRestore)]
     if len(found) > 1:
@@ -54,11 +54,11 @@ def find_backup(callbacks: list[Any]) -> BackupAndRestore | None:
 class ExactStepCallbackList(keras.callbacks.CallbackList):
     """A `CallbackList` for `FusedModel`, whose step numbers stay within the epoch.
 
-    Keras reports `begin + steps_per_execution - 1` as the last step of an execution, also
-    where the epoch ends earlier.
+    Keras reports `begin + steps_per_execution - 1` as the last step of an execution, even
+    if the epoch ends earlier.
 
-    A `BackupAndRestore` comes last, since what it saves is what all others have left; and
-    of what it skips nobody hears.
+    A `BackupAndRestore` is called last, since it saves the state that all other callbacks
+    leave. No callback is called for the steps that it skips.
 
     Args:
         callbacks: as `keras.callbacks.CallbackList`'s.
@@ -83,10 +83,10 @@ class ExactStepCallbackList(keras.callbacks.CallbackList):
         return self._resumption is not None and self._resumption.skips_epoch
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Calls the callbacks, and sets back what they reset in a run that goes on."""
+        """Calls the callbacks; in a resumed run, restores what they reset."""
         super().on_train_begin(logs)
         if self._resumption is not None:
-            self._resumption.go_on_if_nothing_is_skipped()
+            self._resumption.end_if_nothing_is_skipped()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Calls the callbacks, unless the epoch is skipped."""

@@ -1,8 +1,7 @@
-"""A file that is whole or is known not to be, and a directory that keeps the last two.
+"""Files whose damage is detected, and a directory that keeps the last two.
 
-A file is written beside its place, forced to the disk and renamed, so that a process
-killed at any moment leaves a whole one. A digest over all of its bytes finds what the disk
-did to it later.
+A file is written under a temporary name, flushed to the disk and renamed, so that a process
+killed at any moment leaves a complete file. A digest of all its bytes detects later damage.
 
     magic | length of the header | header, JSON | bytes of the arrays | digest
 
@@ -33,7 +32,7 @@ class DamagedError(Exception):
 
 
 def write(path: pathlib.Path, header: Any, arrays: dict[str, np.ndarray]) -> None:
-    """Writes `path` so that it is there whole or not at all.
+    """Writes `path` so that it is complete or does not exist.
 
     Args:
         path: of the file.
@@ -41,7 +40,7 @@ def write(path: pathlib.Path, header: Any, arrays: dict[str, np.ndarray]) -> Non
         arrays: by name.
 
     Raises:
-        OSError: if it can't be written; what was at `path` is left.
+        OSError: if it can't be written; an older file at `path` stays.
     """
     partial = path.with_suffix(".partial")
     try:
@@ -62,7 +61,7 @@ def write(path: pathlib.Path, header: Any, arrays: dict[str, np.ndarray]) -> Non
 
 
 def read(path: pathlib.Path) -> tuple[Any, dict[str, np.ndarray]]:
-    """The header and the arrays of a file of `write`'s.
+    """The header and the arrays of a file that `write` wrote.
 
     Args:
         path: of the file.
@@ -100,13 +99,13 @@ class Checkpoints:
         self._last_whole: pathlib.Path | None = None
 
     def load(self) -> tuple[Any, dict[str, np.ndarray]] | None:
-        """What the newest whole file holds; `None` where there is no file.
+        """The content of the newest undamaged file; `None` if there is no file.
 
         Warns:
             RuntimeWarning: naming each newer file that is damaged.
 
         Raises:
-            OSError: if there are files and none of them is whole.
+            OSError: if there are files and all of them are damaged.
         """
         damaged = []
         for path in reversed(self._paths()):
@@ -133,7 +132,7 @@ class Checkpoints:
         return None
 
     def save(self, header: Any, arrays: dict[str, np.ndarray]) -> None:
-        """Writes the next file, and removes all but it and the whole one before it.
+        """Writes the next file; keeps it and the last undamaged one, removes others.
 
         Args:
             header: as `write`'s.
@@ -159,7 +158,7 @@ class Checkpoints:
         self._last_whole = path
 
     def delete(self) -> None:
-        """Removes the files, and the directory where nothing else is in it."""
+        """Removes the files, and the directory if it is then empty."""
         for path in (*self._paths(), *self._directory.glob("run-*.partial")):
             path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
@@ -184,7 +183,7 @@ def _pieces(header: Any, arrays: dict[str, np.ndarray]) -> Iterator[bytes | memo
     yield len(text).to_bytes(_LENGTH_BYTES, "little")
     yield text
     for value in arrays.values():
-        # As bytes: the buffers of `bfloat16` have no type that Python knows.
+        # Viewed as bytes, since Python knows no buffer type for `bfloat16`.
         yield np.ascontiguousarray(value).reshape(-1).view(np.uint8).data
 
 

@@ -1,4 +1,4 @@
-"""What Keras calls with an iterator: an execution of `fit`, `evaluate` or `predict`."""
+"""The functions that Keras calls for an execution of `fit`, `evaluate` or `predict`."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -23,12 +23,12 @@ __all__ = ["fused", "fused_predict", "resumable", "skippable"]
 
 
 def fused(model: Any, step: Callable, name: str) -> Callable:
-    """From an iterator to the logs after `steps_per_execution` steps in one program.
+    """Returns a function that runs an execution's steps in one program and returns logs.
 
     Args:
         model: a `FusedModel`.
         step: its `train_step` or `test_step`.
-        name: `"fit"` or `"evaluate"`, whose data may be on the device.
+        name: `"fit"` or `"evaluate"`: the method whose data may be on the device.
     """
     programs: dict[bool | None, Program] = {}
 
@@ -61,7 +61,7 @@ def fused(model: Any, step: Callable, name: str) -> Callable:
 
 
 def fused_predict(model: Any) -> Callable:
-    """From the batches of an execution to their outputs, by one program.
+    """Returns a function from the batches of an execution to outputs, by one program.
 
     Args:
         model: a `FusedModel`.
@@ -80,7 +80,7 @@ def fused_predict(model: Any) -> Callable:
 
 
 def resumable(model: Any, function: Callable) -> Callable:
-    """A train function that skips what `BackupAndRestore` knows to have been run.
+    """A train function that skips what was run before the checkpoint was written.
 
     Args:
         model: a `FusedModel`.
@@ -126,7 +126,7 @@ def _resumption(model: Any) -> Resumption | None:
 
 
 def _draw(model: Any, iterator: Iterator, name: str, steps: int) -> int:
-    """Takes an execution's data; gives the number of steps."""
+    """Takes an execution's data from the iterator; returns the number of steps."""
     if model._residences.get(name) is not None:
         next(iterator)
         return steps

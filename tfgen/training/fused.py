@@ -1,10 +1,10 @@
 """A Keras model whose `fit` runs many steps as one XLA program.
 
-Keras's TensorFlow trainer launches one compiled program a step. Here
-`steps_per_execution` steps are one program: a loop, on the device, over a stack of
-batches, around the model's own `train_step`. It is hooked in by `make_train_function` and
-its siblings, which Keras makes public for this, so that callbacks, metrics, validation
-and data stay Keras's.
+Keras's TensorFlow trainer launches one compiled program for each step. Here
+`steps_per_execution` steps are one program: a loop, on the device, over a stack of batches,
+around the model's own `train_step`. It is installed by overriding `make_train_function` and
+similar methods, which Keras makes public for this purpose, so that Keras still handles
+callbacks, metrics, validation and data.
 
 `fit`, `evaluate` and `predict` each bind their arguments once (`call.py`), let the model
 prepare them (`prepare_fit`, ...), plan the call (`plan.py`) and run it by Keras's method.
@@ -36,21 +36,21 @@ __all__ = ["FusedModel"]
 class FusedModel(keras.Model):
     """Base of tfgen's models: a `keras.Model` whose steps are fused where XLA is on.
 
-    `train_step` must log metrics only, that is, return `get_metrics_result()` or a part
-    of it: inside a loop other values have no place to go.
+    `train_step` must log metrics only, that is, return `get_metrics_result()` or a part of
+    it: a loop on the device can't return other values.
 
     A subclass that checks or converts data overrides `prepare_fit`, `prepare_evaluate` or
     `prepare_predict`, not `fit`, `evaluate` or `predict`.
     """
 
-    # As given to `compile`; `None` before that.
+    # As passed to `compile`; `None` before that.
     _given_steps: int | str | None = None
     _given_jit: bool | str = "auto"
-    # Of the call that runs.
+    # These belong to the call that is running.
     _residences: dict[str, Residence | None] = {}  # noqa: RUF012 - is never changed here
     _ahead: dict[str, Ahead] = {}  # noqa: RUF012 - is never changed here
     _backup: BackupAndRestore | None = None
-    # Whose steps `summary` describes: `fit`'s latest.
+    # The program that `summary` describes: the one `fit` used last.
     _program_of_fit: Program | None = None
 
     def compile(
@@ -60,17 +60,17 @@ class FusedModel(keras.Model):
         jit_compile: bool | str = "auto",
         **kwargs: Any,
     ) -> None:
-        """As `keras.Model.compile`, but for two defaults.
+        """As `keras.Model.compile`, with two other defaults.
 
         Args:
             *args: as `keras.Model.compile`'s.
-            steps_per_execution: steps a program. `"auto"`: up to 100, and at most an
-                epoch, where the steps are compiled by XLA, else 1. Batch-level callbacks
-                and the progress bar see one update a program.
-            jit_compile: whether XLA compiles the steps. `"auto"`: where it pays. On a
-                GPU always; on a CPU for all but convolutional models, in a call that has
-                enough steps ahead to make up for the seconds that compiling takes.
-                `summary()` says which after `fit`.
+            steps_per_execution: steps in a program. `"auto"`: up to 100, and at most an
+                epoch, if the steps are compiled by XLA, else 1. Batch-level callbacks and
+                the progress bar are updated once for each program.
+            jit_compile: whether XLA compiles the steps. `"auto"`: where this saves time. On
+                a GPU, always; on a CPU, for all but convolutional models, in a call with
+                enough steps to make up for the seconds that compiling takes. `summary()`
+                shows the choice after `fit`.
             **kwargs: as `keras.Model.compile`'s.
 
         Raises:
@@ -90,9 +90,9 @@ class FusedModel(keras.Model):
         )
         self._residences, self._ahead = {}, {}
         self._program_of_fit = None
-        # Passes over the data that calls of each method were planned with.
+        # The passes over the data that the calls of each method planned.
         self._passes = {"fit": 0, "evaluate": 0, "predict": 0}
-        self._epoch: tuple[int, int | None] = (0, None)  # steps run, of how many, if known
+        self._epoch: tuple[int, int | None] = (0, None)  # steps run; steps in all, if known
         self._steps_run = 1
 
     def get_compile_config(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class FusedModel(keras.Model):
 
     @property
     def is_fused(self) -> bool:
-        """Whether steps run as one program: by XLA or several at once, on one replica."""
+        """Whether steps run as a program: by XLA, or several at once, on one replica."""
         if self.run_eagerly or self.distribute_strategy.num_replicas_in_sync > 1:
             return False
         given = self._given_steps
@@ -115,36 +115,36 @@ class FusedModel(keras.Model):
 
     @property
     def _compiling(self) -> bool | str:
-        """`jit_compile` as programs take it: `"auto"` where each of them is to choose."""
+        """`jit_compile` for programs: `"auto"` if each program chooses by itself."""
         chooses = self._given_jit == "auto" and not tf.config.list_physical_devices("GPU")
         return "auto" if self.jit_compile and chooses else bool(self.jit_compile)
 
     # What a subclass may override.
 
     def prepare_fit(self, call: FitCall) -> None:
-        """Checks and converts what `fit` was given, before any other work is done.
+        """Checks and converts the arguments of `fit`, before any other work is done.
 
-        The base's does nothing. A subclass raises at data that it can't use, replaces
-        attributes of `call` (`call.y = call.x`), and puts callbacks of its own first
-        (`call.callbacks.insert(0, ...)`). It comes once a call, after the check that the
-        model was compiled.
+        The base class does nothing. A subclass may raise an error for data that it can't
+        use, replace attributes of `call` (`call.y = call.x`), and insert its own callbacks
+        (`call.callbacks.insert(0, ...)`). It is called once for each `fit`, after the check
+        that the model was compiled.
 
         Args:
             call: has `fit`'s arguments as attributes, to be changed in place.
         """
 
     def prepare_evaluate(self, call: EvaluateCall) -> None:
-        """Checks and converts what `evaluate` was given; as `prepare_fit`.
+        """Checks and converts the arguments of `evaluate`; see `prepare_fit`.
 
-        The validation of a `fit` does not come here: `prepare_fit` has seen its data, as
-        `call.validation_data`.
+        It is not called for the validation of a `fit`: `prepare_fit` has already checked
+        its data, `call.validation_data`.
 
         Args:
             call: has `evaluate`'s arguments as attributes, to be changed in place.
         """
 
     def prepare_predict(self, call: PredictCall) -> None:
-        """Checks and converts what `predict` was given; as `prepare_fit`.
+        """Checks and converts the arguments of `predict`; see `prepare_fit`.
 
         Args:
             call: has `predict`'s arguments as attributes, to be changed in place.
@@ -184,7 +184,7 @@ class FusedModel(keras.Model):
         self.prepare_evaluate(call)
         batches = plan.num_batches(call)
         with self._executions_of(batches):
-            # What validation has compiled, an evaluation uses too.
+            # An evaluation uses the programs that validation has compiled.
             self._passes["evaluate"] += 1
             passes = self._passes["fit"] + self._passes["evaluate"]
             self._look_ahead("evaluate", passes, batches)
@@ -220,7 +220,7 @@ class FusedModel(keras.Model):
 
     @contextlib.contextmanager
     def _executions_of(self, num_batches: int | None) -> Iterator[None]:
-        """Holds what belongs to one call, since a callback of `fit` may make another."""
+        """Keeps the state of one call, since a callback of `fit` may make another call."""
         before = self._residences, self._ahead, self.steps_per_execution, self._backup
         if self.is_fused:
             steps = steps_for(self._given_steps or "auto", num_batches, True)
@@ -237,7 +237,7 @@ class FusedModel(keras.Model):
     def _plan_fit(
         self, call: FitCall, num_batches: int | None, backup: BackupAndRestore | None
     ) -> None:
-        """Puts arrays on the device, and in `call` what Keras is to run over."""
+        """Puts arrays on the device, and into `call` the data that Keras iterates over."""
         steps = self.steps_per_execution
         data = plan.reside_training(call, backup.order_seed if backup else None)
         self._residences = {"fit": data if self.is_fused else None}
@@ -272,7 +272,7 @@ class FusedModel(keras.Model):
             )
 
     def summary(self, *args: Any, **kwargs: Any) -> None:
-        """Keras's summary, and a line on how the steps are run."""
+        """Prints Keras's summary, and a line on how the steps are run."""
         super().summary(*args, **kwargs)
         if self._given_steps is not None and not self.run_eagerly:
             program = self._program_of_fit
@@ -284,8 +284,8 @@ class FusedModel(keras.Model):
         """Writes the model to a `.keras` file; arguments as `keras.Model.save`'s.
 
         Raises:
-            ValueError: if `filepath` ends otherwise: Keras's older format can't hold the
-                parts of a model that are models themselves.
+            ValueError: if `filepath` has another ending: Keras's older format can't hold
+                the parts of a model that are models themselves.
         """
         if os.fspath(filepath).endswith((".h5", ".hdf5")):
             path = os.path.splitext(os.fspath(filepath))[0]
@@ -296,7 +296,7 @@ class FusedModel(keras.Model):
             )
         super().save(filepath, *args, **kwargs)
 
-    # Functions that Keras calls with an iterator, `steps_per_execution` batches a call.
+    # Functions that Keras calls with an iterator; each takes `steps_per_execution` batches.
 
     def make_train_function(self, force: bool = False) -> Callable:
         """As `keras.Model.make_train_function`; fused where XLA is on."""
@@ -339,7 +339,7 @@ class FusedModel(keras.Model):
         return strategy.num_replicas_in_sync > 1 and not self.run_eagerly
 
     def _next_steps(self) -> int:
-        """Steps of the next execution, which ends with the epoch: the data do not."""
+        """Steps of the next execution; it ends with the epoch, as the data are endless."""
         run, of = self._epoch
         steps = self.steps_per_execution
         if of is not None:

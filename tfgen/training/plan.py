@@ -1,4 +1,4 @@
-"""Which data of a call stay on the device, and how many batches they are."""
+"""Which data of a call stay on the device, and how many batches there are."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ _DEFAULT_BATCH_SIZE = 32  # Keras's
 
 
 def num_batches(call: FitCall | EvaluateCall | PredictCall) -> int | None:
-    """Batches an epoch, `None` where only the end of the data will tell."""
+    """Batches in an epoch; `None` if the number is known only at the end of the data."""
     given = call.steps_per_epoch if isinstance(call, FitCall) else call.steps
     if given:
         return given
@@ -38,7 +38,7 @@ def num_batches(call: FitCall | EvaluateCall | PredictCall) -> int | None:
 
 
 def num_validation_batches(call: FitCall) -> int | None:
-    """Batches of a validation, `None` where only the end of the data will tell."""
+    """Batches in a validation; `None` if only the end of the data shows the number."""
     x, y, weight = keras.utils.unpack_x_y_sample_weight(call.validation_data)
     size = call.validation_batch_size or call.batch_size
     steps = call.validation_steps
@@ -74,11 +74,11 @@ def split_validation(call: FitCall) -> None:
 
 
 def reside_training(call: FitCall, seed: int | None = None) -> Residence | None:
-    """Takes the arrays of a `fit` into a `Residence`, where they fit.
+    """Moves the arrays of a `fit` into a `Residence`, if they fit.
 
     Args:
-        call: loses `y` and `sample_weight`, which the residence has.
-        seed: of the order of the examples; a fresh one unless given.
+        call: its `y` and `sample_weight` are removed, since the residence holds them.
+        seed: seed of the order of the examples; a fresh one unless given.
     """
     data = (call.x, call.y, call.sample_weight)
     keras_does_it = (
@@ -93,7 +93,7 @@ def reside_training(call: FitCall, seed: int | None = None) -> Residence | None:
 
 
 def reside_validation(call: FitCall, steps_per_execution: int) -> Residence | None:
-    """Takes the arrays of `validation_data` into a `Residence`, where they fit.
+    """Moves the arrays of `validation_data` into a `Residence`, if they fit.
 
     Args:
         call: gets row numbers in the place of the data.
@@ -111,7 +111,7 @@ def reside_validation(call: FitCall, steps_per_execution: int) -> Residence | No
 
 
 def reside_evaluation(call: EvaluateCall, steps_per_execution: int) -> Residence | None:
-    """Takes the arrays of an `evaluate` into a `Residence`, where they fit.
+    """Moves the arrays of an `evaluate` into a `Residence`, if they fit.
 
     Args:
         call: gets row numbers in the place of the data.

@@ -1,8 +1,8 @@
-"""Whether XLA pays, and how many steps make one program.
+"""Whether compiling by XLA saves time, and how many steps make one program.
 
-XLA saves time in every step and takes seconds to compile. `steps_worth_compiling` says
-from how many steps on it has paid, by the size of a step's graph alone: no clock is read,
-so that a run that is resumed chooses as the one that was interrupted.
+XLA saves time in every step and takes seconds to compile. `steps_worth_compiling` estimates
+the number of steps from which it saves more than it takes, from the size of a step's graph
+alone: no clock is read, so that a resumed run makes the same choice as the interrupted one.
 """
 
 import numbers
@@ -22,10 +22,10 @@ __all__ = [
 _MAX_STEPS = 100
 
 # Seconds, on two CPU cores: `python -m benchmarks.compiling` measures what they predict,
-# and `benchmarks/RESULTS.md` has what it gave.
+# and `benchmarks/RESULTS.md` has its output.
 _COMPILING_AN_OPERATION = 1.2e-3
-_SAVED_AN_OPERATION = 0.25e-6  # a step: an operation is not launched
-_SAVED_A_NUMBER = 0.22e-9  # a step: an intermediate is not written and read
+_SAVED_AN_OPERATION = 0.25e-6  # in each step: an operation is not launched
+_SAVED_A_NUMBER = 0.22e-9  # in each step: an intermediate is not written and read
 
 _CONVOLUTIONS = (
     keras.layers.Conv1D,
@@ -40,7 +40,7 @@ _CONVOLUTIONS = (
 
 
 def check_steps_per_execution(value: Any) -> int | str:
-    """`steps_per_execution` as it was given, or an error that says what it may be."""
+    """Returns `steps_per_execution`, or raises an error if it is invalid."""
     if value == "auto":
         return value
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
@@ -67,8 +67,8 @@ class Work(NamedTuple):
     """The size of a step.
 
     Attributes:
-        operations: of its graph.
-        numbers: that they give, as far as their shapes are known.
+        operations: the number of operations in its graph.
+        numbers: how many numbers they output, as far as their shapes are known.
     """
 
     operations: int
@@ -83,7 +83,7 @@ class Work(NamedTuple):
 
 
 def steps_worth_compiling(work: Work) -> float:
-    """The number of steps from which on compiling them by XLA saves more than it takes.
+    """The number of steps from which compiling by XLA saves more time than it takes.
 
         compiling an operation * operations
           / (saved an operation * operations + saved a number * numbers)
@@ -102,11 +102,11 @@ def steps_worth_compiling(work: Work) -> float:
 
 
 def xla_pays(model: keras.Model) -> bool:
-    """Whether XLA is faster for `model`, where it stands, once it has compiled.
+    """Whether compiled steps of `model` are faster on this device.
 
-    On a GPU, yes. On a CPU, unless the model has convolutions: there XLA's loops are
-    slower than oneDNN's (`benchmarks/RESULTS.md` has the measurement). Under a
-    `tf.distribute` strategy, no: its replicas can't meet inside a program.
+    On a GPU, yes. On a CPU, yes unless the model has convolutions, for which XLA's loops
+    are slower than oneDNN's (`benchmarks/RESULTS.md` has the measurement). Under a
+    `tf.distribute` strategy, no: its replicas can't communicate inside a program.
     """
     if type(model.distribute_strategy) is not type(tf.distribute.get_strategy()) or (
         model.distribute_strategy.num_replicas_in_sync > 1
@@ -121,7 +121,7 @@ def xla_pays(model: keras.Model) -> bool:
 
 
 def steps_for(given: int | str, num_batches: int | None, fused: bool) -> int:
-    """The number of steps a program, for an epoch of `num_batches` (`None`: unknown)."""
+    """The number of steps in a program, for an epoch of `num_batches` (`None`: unknown)."""
     if given != "auto":
         return int(given)
     if not fused:

@@ -1,8 +1,8 @@
 """Programs of several steps: a loop, on the device, around a model's own step.
 
-A `Program` is run as TensorFlow's graph or compiled by XLA. Where that is left to it, each
-shape of its arguments is traced as a graph once, which says how large a step is; XLA
-compiles the graph where enough steps are ahead (`policy.steps_worth_compiling`).
+A `Program` is run as a TensorFlow graph or compiled by XLA. With `"auto"`, it is traced
+once as a graph for each shape of its arguments, which shows how large a step is; XLA then
+compiles it if enough steps are to come (`policy.steps_worth_compiling`).
 """
 
 import contextlib
@@ -24,13 +24,13 @@ class Program:
     """A function over stacks of batches, run as a graph or by XLA.
 
     Args:
-        make: returns the Python function. It is given what the function calls, while it is
-            traced, with the graph of one step.
-        jit_compile: whether XLA compiles it; `"auto"`: where it pays.
+        make: returns the Python function. Its argument is a callback, which the function
+            calls with the graph of one step while it is traced.
+        jit_compile: whether XLA compiles it; `"auto"`: if this saves time.
 
     Attributes:
-        decision: the steps planned and the steps from which compiling pays, of the stack
-            with the most; `None` before a call, and where there was no choice.
+        decision: the steps planned and the steps from which compiling saves time, for the
+            longest stack; `None` before a call, and if there was no choice.
     """
 
     def __init__(
@@ -45,20 +45,20 @@ class Program:
         )
         self._jit_compile = jit_compile
         self._noted = Work(0, 0)
-        self._worth: dict[Hashable, float] = {}  # steps from which XLA pays
+        self._worth: dict[Hashable, float] = {}  # steps from which XLA saves time
         self._calls: dict[Hashable, int] = {}
-        self.decision: tuple[float, float] | None = None  # steps ahead, and from which
+        self.decision: tuple[float, float] | None = None  # see Attributes
 
     def _note(self, graph: tf.Graph) -> None:
         self._noted = Work.of(graph)
 
     def __call__(self, stacked: Any, *rest: Any, ahead: Ahead | None) -> Any:
-        """What the function gives.
+        """Calls the function and returns its result.
 
         Args:
-            stacked: batches, or the numbers of their rows, `[steps, ...]`.
+            stacked: batches, or their row numbers, `[steps, ...]`.
             *rest: the function's other arguments.
-            ahead: the steps to come; `None`: as many as there were.
+            ahead: the steps to come; `None`: as many as were run so far.
         """
         arguments = (stacked, *rest)
         if self._jit_compile is True:
@@ -72,7 +72,7 @@ class Program:
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if not is_refusal_of_xla(error.message):
                 raise
-        self._worth[key] = math.inf  # an operation of it has no XLA kernel
+        self._worth[key] = math.inf  # one of its operations has no XLA kernel
         self.decision = (0, math.inf)
         return self._graph(*arguments)
 
@@ -80,7 +80,7 @@ class Program:
         self, key: Hashable, length: int, arguments: Any, ahead: Ahead | None
     ) -> bool:
         if key not in self._worth:
-            self._graph.get_concrete_function(*arguments)  # is traced, and noted
+            self._graph.get_concrete_function(*arguments)  # traces, and calls `_note`
             self._worth[key] = steps_worth_compiling(self._noted)
         self._calls[key] = self._calls.get(key, 0) + 1
         steps = self._calls[key] * length if ahead is None else ahead.steps(length)
@@ -90,7 +90,7 @@ class Program:
 
 
 def describe(jit_compile: bool | str, decision: tuple[float, float] | None) -> str:
-    """How a `Program` is run, and why, in a few words.
+    """Describes how a `Program` is run, and why, in a few words.
 
     Args:
         jit_compile: the program's.
@@ -119,13 +119,13 @@ def loop_of_steps(
     gather: Callable | None,
     note: Callable[[tf.Graph], None] = lambda graph: None,
 ) -> Callable:
-    """A program that runs `step` over a stack of batches, and gives the last logs.
+    """A function that runs `step` over a stack of batches and returns the last logs.
 
     Args:
         step: takes a batch.
-        model: has the metrics.
-        gather: makes a batch of the program's `data` and what the stack holds of it;
-            `None` where the stack holds the batches themselves.
+        model: its metrics are the logs.
+        gather: makes a batch from the program's `data` and an element of the stack; `None`
+            if the stack holds the batches themselves.
         note: is called with the graph of a step.
     """
 
@@ -155,7 +155,7 @@ def loop_of_steps(
 
 
 def mapped(step: Callable, note: Callable[[tf.Graph], None]) -> Callable:
-    """A program that gives `step` of every batch of a stack, stacked.
+    """A function that applies `step` to every batch of a stack and stacks the results.
 
     Args:
         step: takes a batch.
@@ -178,7 +178,7 @@ def mapped(step: Callable, note: Callable[[tf.Graph], None]) -> Callable:
 
 @contextlib.contextmanager
 def _explained() -> Iterator[None]:
-    """Says which operation XLA can't compile, and the way out."""
+    """Raises an error that names the operation XLA can't compile, and the solution."""
     try:
         yield
     except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:

@@ -10,10 +10,10 @@ __all__ = ["global_rows", "of_all_replicas", "replicated"]
 
 
 def global_rows(size: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tensor]:
-    """The numbers of a replica's rows in the global batch, and that batch's size.
+    """The row numbers of this replica's rows in the global batch, and that batch's size.
 
-    Replicas hold consecutive parts of the batch, which need not be of one size: the last
-    batch of an epoch rarely divides by their number.
+    Replicas hold consecutive parts of the batch, whose sizes may differ: the size of an
+    epoch's last batch is rarely a multiple of the number of replicas.
 
     Args:
         size: the number of rows here.
@@ -34,7 +34,7 @@ def global_rows(size: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def of_all_replicas(value: tf.Tensor) -> tf.Tensor:
-    """The values of all replicas, one a row: `[replicas, *shape]`.
+    """The values of all replicas, one in each row: `[replicas, *shape]`.
 
     Args:
         value: the value here, of one shape on every replica.
@@ -53,17 +53,17 @@ def of_all_replicas(value: tf.Tensor) -> tf.Tensor:
 
 
 def replicated(model: keras.Model, step: Callable, steps: Callable[[], int]) -> Callable:
-    """From an iterator over distributed batches to the logs after an execution's steps.
+    """Returns a function that runs an execution's steps on distributed batches.
 
-    It is what Keras's own function does, but for the logs: Keras averages them over the
-    batch dimension, which scalars lack, and so fails with several workers
+    It does the same as Keras's own function, except for the logs: Keras averages them over
+    the batch dimension, which scalars lack, and so fails with several workers
     (keras-team/keras issue 20585). Here they are read from the metrics, whose variables
     TensorFlow sums over replicas and workers.
 
     Args:
         model: has the metrics.
-        step: takes a replica's batch.
-        steps: gives the number of steps of the next execution.
+        step: the step of one replica, called with its batch.
+        steps: returns the number of steps of the next execution.
     """
 
     def one_step(batch: Any) -> dict[str, tf.Tensor]:

@@ -1,4 +1,4 @@
-"""Arrays that stay on the device while `fit` ships row numbers, and their order."""
+"""Arrays that stay on the device while `fit` transfers only row numbers."""
 
 from typing import Any
 
@@ -8,23 +8,23 @@ import tensorflow as tf
 
 __all__ = ["Residence", "batch_of"]
 
-# Beyond this, arrays are read batch by batch: two copies would crowd the memory.
+# Larger arrays are read batch by batch: two copies would take too much memory.
 _LIMIT_BYTES = 2**30
 
 
 class Residence:
-    """Data of a `fit` or `evaluate`, on the device, to be gathered by row number.
+    """Data of a `fit` or `evaluate` on the device, from which batches are gathered by row.
 
-    Keras is given a dataset without an end in the data's place. The order of an epoch is
-    a function of `seed` and of the epoch, so that every way to run a model sees the same
-    one. (Keras's own, once `keras.utils.set_random_seed` was called, has one order for all
-    epochs.)
+    Keras iterates over an endless dataset of row numbers instead of the data. The order of
+    an epoch is a function of `seed` and of the epoch, so that it is the same however the
+    model is run. (Keras itself uses one order for all epochs after a call of
+    `keras.utils.set_random_seed`.)
 
     Args:
         data: `(x, y, sample_weight)`, arrays or structures of arrays; `None` where
             missing.
-        batch_size: examples a batch.
-        seed: of the order; `None` leaves the examples as they are.
+        batch_size: examples in a batch.
+        seed: seed of the order; `None` keeps the examples in their given order.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Residence:
 
     @staticmethod
     def holds(data: tuple[Any, Any, Any]) -> bool:
-        """Whether `data` are arrays that fit."""
+        """Whether `data` are arrays small enough for the device."""
         leaves = [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
         if not all(isinstance(leaf, np.ndarray | tf.Tensor) for leaf in leaves):
             return False
@@ -57,7 +57,8 @@ class Residence:
         """Row numbers `[up to batches * batch_size]`, int32, epoch after epoch.
 
         Args:
-            batches: how many batches' rows are one element; an epoch's last has fewer.
+            batches: how many batches' rows are in one element; an epoch's last may have
+                fewer.
         """
         size = min(self.count, batches * self.batch_size)
         whole = self.count - self.count % size
@@ -108,6 +109,6 @@ def _on_device(value: Any) -> tf.Tensor | None:
     if value is None:
         return None
     tensor = tf.convert_to_tensor(value)
-    if tensor.dtype.is_floating:  # as Keras's own adapter has it
+    if tensor.dtype.is_floating:  # as Keras's own adapter does
         tensor = tf.cast(tensor, keras.backend.floatx())
     return tensor

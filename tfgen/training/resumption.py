@@ -1,4 +1,4 @@
-"""The way from the begin of `fit` to where a checkpoint was written."""
+"""How a resumed `fit` gets to the step where its checkpoint was written."""
 
 import dataclasses
 import os
@@ -18,32 +18,33 @@ __all__ = ["Progress", "Resumption"]
 
 @dataclasses.dataclass
 class Progress:
-    """How far a run had come when it was saved, and what it took to get there."""
+    """How far a run had got when it was saved, and how it was planned."""
 
-    first_epoch: int  # with which the run began
+    first_epoch: int  # the epoch with which the run began
     steps_per_execution: int
     num_batches: int | None
     order_seed: int | None
-    earlier_epochs: int = 0  # that calls of `fit` before the run were planned with
-    epoch: int = 0  # that is running or, at step 0, comes next
+    earlier_epochs: int = 0  # planned by calls of `fit` before the run
+    epoch: int = 0  # the running epoch or, at step 0, the next one
     step: int = 0  # steps done in it
     stop_training: bool = False
     logs: dict[str, float] = dataclasses.field(default_factory=dict)  # of the last step
 
 
 class Resumption:
-    """Takes a model that begins `fit` to where a checkpoint was written.
+    """Brings a model that begins `fit` to the step where a checkpoint was written.
 
     Data on the device begin with the checkpoint's epoch, as their order is known for every
-    epoch. Of other data, the batches of earlier epochs are taken from the iterators too,
-    so that each iterator is where it was. What was run is skipped: nobody hears of it.
+    epoch. For other data, the batches of earlier epochs are also taken from the iterators,
+    so that each iterator is where it was. Steps that were run before are skipped, and no
+    callback is called for them.
 
     Args:
         model: to be trained.
-        header: of the checkpoint.
-        arrays: of the checkpoint.
-        directory: of the checkpoint, for messages.
-        go_on: called with the progress and the counters of callbacks when nothing is left
+        header: header of the checkpoint.
+        arrays: arrays of the checkpoint.
+        directory: directory of the checkpoint, for messages.
+        on_end: called with the progress and the counters of callbacks when nothing more has
             to be skipped.
     """
 
@@ -53,7 +54,7 @@ class Resumption:
         header: dict[str, Any],
         arrays: dict[str, np.ndarray],
         directory: str | os.PathLike,
-        go_on: Callable[[Progress, dict[str, Any]], None],
+        on_end: Callable[[Progress, dict[str, Any]], None],
     ) -> None:
         self.progress = Progress(**header["progress"])
         self.progress.logs = run_state.unpack(self.progress.logs, arrays)
@@ -61,16 +62,16 @@ class Resumption:
         self._values = {k: v for k, v in arrays.items() if not k.startswith("packed:")}
         self._model = model
         self._directory = directory
-        self._go_on = go_on
+        self._on_end = on_end
         self.skips_epoch = False
         self._steps_to_skip = 0
         self._rehearsal_logs: dict[str, Any] | None = None
 
     def apply_variables(self) -> None:
-        """Gives the model the checkpoint's variables.
+        """Sets the model's variables to the checkpoint's values.
 
         Raises:
-            ValueError: if the model is not built, or if it is another one.
+            ValueError: if the model is not built, or is not the one of the checkpoint.
         """
         model = self._model
         if not model.built:
@@ -84,15 +85,15 @@ class Resumption:
         run_state.apply_variables(model, self._values)
 
     def plan(self, call: FitCall, now: Progress, on_device: bool) -> None:
-        """Sets the epoch that `fit` begins with, and what of it is skipped.
+        """Sets the epoch that `fit` begins with, and how many of its steps are skipped.
 
         Args:
             call: of `fit`; its `initial_epoch` is set.
-            now: of the run that begins.
-            on_device: whether the data are.
+            now: the progress of the run that begins.
+            on_device: whether the data are on the device.
 
         Raises:
-            ValueError: if the run can't go on within an epoch, as its steps are others.
+            ValueError: if the run can't continue within an epoch, as its steps differ.
         """
         saved = self.progress
         is_over = saved.stop_training or saved.epoch >= call.epochs
@@ -123,21 +124,21 @@ class Resumption:
 
     @property
     def skips_execution(self) -> bool:
-        """Whether the next execution was run before."""
+        """Whether the next execution was run before the checkpoint."""
         return self.skips_epoch or self._steps_to_skip > 0
 
     def skip_execution(self, run: Callable, draw: Callable) -> dict[str, Any]:
         """Takes an execution's data from the iterator, without training.
 
-        The first is run for all that, so that programs and metrics are made; all that it
-        changes is set back in the end.
+        The first is nevertheless run, so that programs and metrics are made; everything it
+        changes is restored in the end.
 
         Args:
-            run: runs an execution, and gives its logs.
-            draw: takes an execution's data, and gives the number of its steps.
+            run: runs an execution and returns its logs.
+            draw: takes an execution's data and returns the number of its steps.
 
         Returns:
-            Logs: at the end those of the checkpoint's last step.
+            Logs; after the last skipped execution, those of the checkpoint's last step.
         """
         if self._rehearsal_logs is None:
             self._rehearsal_logs = run()
@@ -152,24 +153,24 @@ class Resumption:
         return self._rehearsal_logs
 
     def end_epoch(self, epoch: int) -> None:
-        """Counts an epoch that was skipped; after the last the run goes on.
+        """Counts an epoch that was skipped; after the last one the run continues.
 
         Args:
             epoch: its number.
         """
         self.skips_epoch = epoch + 1 < self.progress.epoch
-        self.go_on_if_nothing_is_skipped()
+        self.end_if_nothing_is_skipped()
 
-    def go_on_if_nothing_is_skipped(self) -> None:
-        """Ends the resumption, unless executions are to be skipped."""
+    def end_if_nothing_is_skipped(self) -> None:
+        """Ends the resumption, unless executions are still to be skipped."""
         if not self.skips_execution:
             self._finish()
 
     def _finish(self) -> None:
-        """Sets back what callbacks and the rehearsal changed."""
+        """Restores what callbacks and the first skipped execution changed."""
         self.apply_variables()
         self._model.stop_training = self.progress.stop_training
-        self._go_on(self.progress, self._counters)
+        self._on_end(self.progress, self._counters)
 
 
 def _warn_of_order(call: FitCall) -> None:

@@ -21,7 +21,7 @@ __all__ = [
     "unpack",
 ]
 
-# Objects of Keras whose attributes may hold variables; besides them, tfgen's own.
+# Keras objects whose attributes may hold variables; tfgen's own objects may, too.
 _KERAS = (
     keras.layers.Layer,
     keras.optimizers.Optimizer,
@@ -31,24 +31,24 @@ _KERAS = (
     keras.random.SeedGenerator,
 )
 
-# In front of the paths of metrics' variables, which may be made as late as in the first
-# step, and are reset at the begin of every epoch.
+# Prefix of the paths of metrics' variables, which may be created only in the first step and
+# are reset at the beginning of every epoch.
 METRIC = "metric:"
 
 
 def run_variables(model: keras.Model) -> dict[str, Any]:
-    """Every variable that is reached by the attributes of `model`, by its path.
+    """Every variable that the attributes of `model` lead to, by its path.
 
-    That is: weights, the state of seed generators, of metrics and of all optimizers, and
-    what bounds and other objects of tfgen hold, such as `ELBO.beta`. Two models made by
-    the same code have the same paths, whatever else was made before.
+    These are weights, the state of seed generators, of metrics and of all optimizers, and
+    variables of bounds and other tfgen objects, such as `ELBO.beta`. Two models made by the
+    same code have the same paths, whatever was created before.
 
     Args:
         model: whose attributes are followed.
 
     Returns:
-        Keras's and TensorFlow's variables by path; a path with `METRIC` in front is of a
-        metric's.
+        Keras and TensorFlow variables by path; the paths of metrics' variables begin with
+        `METRIC`.
     """
     found: dict[str, Any] = {}
     seen: set[int] = set()
@@ -79,12 +79,12 @@ def read_variables(variables: dict[str, Any]) -> dict[str, np.ndarray]:
 
 
 def apply_variables(model: keras.Model, values: dict[str, np.ndarray]) -> None:
-    """Gives the variables of `model` the values of `read_variables`.
+    """Sets the variables of `model` to values that `read_variables` returned.
 
     Metrics' variables that do not exist yet are left out.
 
     Args:
-        model: made by the same code as the one that was read.
+        model: a model made by the same code as the one that was read.
         values: by path.
 
     Raises:
@@ -116,7 +116,7 @@ def apply_variables(model: keras.Model, values: dict[str, np.ndarray]) -> None:
 
 
 def counters(callbacks: list[Any]) -> dict[str, dict[str, Any]]:
-    """What callbacks of Keras count, by class and place among those of the class.
+    """The counters of Keras callbacks, by class and position among those of the class.
 
     Args:
         callbacks: of a run.
@@ -128,11 +128,11 @@ def counters(callbacks: list[Any]) -> dict[str, dict[str, Any]]:
 
 
 def apply_counters(callbacks: list[Any], values: dict[str, dict[str, Any]]) -> None:
-    """Gives callbacks what `counters` read from those of another run.
+    """Sets the counters of callbacks to what `counters` read in another run.
 
     Args:
         callbacks: made by the same code.
-        values: by class and place; a callback that is not in it is left as it is.
+        values: by class and position; a callback that is not in it is not changed.
     """
     for name, callback, _ in _counting(callbacks):
         for attribute, value in values.get(name, {}).items():
@@ -140,12 +140,12 @@ def apply_counters(callbacks: list[Any], values: dict[str, dict[str, Any]]) -> N
 
 
 def pack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """Plain values as JSON holds them; arrays are put into `arrays`.
+    """Converts plain values for JSON; arrays are put into `arrays`.
 
     Args:
         value: `None`, booleans, numbers, strings, arrays, and lists, tuples and
             dictionaries of them.
-        arrays: is added to.
+        arrays: arrays are added to it.
 
     Raises:
         TypeError: if it is something else.
@@ -164,11 +164,11 @@ def pack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
 
 
 def unpack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """What was packed; tuples as lists, and scalars of NumPy as themselves.
+    """The values that were packed; tuples become lists, and NumPy scalars stay as they are.
 
     Args:
         value: `pack`'s result.
-        arrays: what it put its arrays into.
+        arrays: the dictionary to which `pack` added arrays.
     """
     if isinstance(value, list):
         return [unpack(item, arrays) for item in value]
@@ -206,7 +206,7 @@ def _reached(
     elif isinstance(value, tf.Module):
         children = list(enumerate(value.variables))
     elif _has_variables(value):
-        # `_self_...` are TensorFlow's own, which hold the same once more.
+        # `_self_...` are TensorFlow's own attributes, which hold the same objects again.
         own = vars(value).items()
         children = [(k, v) for k, v in own if not k.startswith("_self_")]
         in_metric = in_metric or isinstance(value, keras.metrics.Metric)

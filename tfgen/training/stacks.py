@@ -18,7 +18,7 @@ __all__ = [
 
 
 def take(iterator: Iterator, count: int) -> list[Any]:
-    """Up to `count` batches; raises `StopIteration` where none is left."""
+    """Up to `count` batches; raises `StopIteration` if none is left."""
     batches = []
     for _ in range(count):
         try:
@@ -52,7 +52,7 @@ def stacks_of_rows(
 
 
 def groups_of_one_shape(batches: list[Any]) -> list[list[Any]]:
-    """Runs of batches of one shape: all but a partial last batch."""
+    """Groups consecutive batches of one shape: all but a partial last batch."""
     groups: list[list[Any]] = []
     last = None
     for batch in batches:
@@ -65,10 +65,10 @@ def groups_of_one_shape(batches: list[Any]) -> list[list[Any]]:
 
 
 def stack(batches: list[Any], length: int) -> Any:
-    """Batches in one tensor a leaf, filled up so that every stack has one shape.
+    """Stacks batches in one tensor for each leaf, padded so that all stacks have one shape.
 
-    A lone batch, as a partial last one is, is not filled up: its program has its own
-    shape anyway.
+    A single batch, such as a partial last one, is not padded: its program has its own shape
+    anyway.
     """
     if len(batches) == 1:
         length = 1
@@ -79,7 +79,7 @@ def stack(batches: list[Any], length: int) -> Any:
 
 
 def unstack(stacked: Any, count: int) -> Any:
-    """`[count or more, batch, ...]` as `[count * batch, ...]`."""
+    """Reshapes `[count or more, batch, ...]` to `[count * batch, ...]`."""
     return keras.tree.map_structure(
         lambda v: tf.reshape(v[:count], [-1, *v.shape[2:]]), stacked
     )

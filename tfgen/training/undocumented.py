@@ -1,7 +1,7 @@
-"""What training leans on though Keras and TensorFlow don't document it.
+"""Behaviour that training relies on though Keras and TensorFlow don't document it.
 
-Every fact has a test of its own in `tests/training/test_undocumented.py`, which fails by
-the fact's name when it changes. All were seen in Keras 3.15 and TensorFlow 2.21.
+Every fact has its own test in `tests/training/test_undocumented.py`, named after the fact,
+which fails when it changes. All were observed in Keras 3.15 and TensorFlow 2.21.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ __all__ = [
     "is_validation_of_fit",
 ]
 
-# The attributes in which callbacks count; all others say how they were made (Keras 3.15).
+# The attributes in which callbacks count; all others hold their arguments (Keras 3.15).
 COUNTERS: dict[type, tuple[str, ...]] = {
     keras.callbacks.EarlyStopping: (
         "wait",
@@ -35,14 +35,14 @@ COUNTERS: dict[type, tuple[str, ...]] = {
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
 }
 
-# The words in the messages with which XLA refuses an operation (TensorFlow 2.21).
+# Words in the error messages for an operation that XLA can't compile (TensorFlow 2.21).
 _REFUSAL_OF_XLA = ("tf2xla", "XLA", "unsupported operations", "Unsupported op")
 
 
 def is_validation_of_fit(arguments: dict[str, Any]) -> bool:
     """Whether Keras's `fit` calls `evaluate` with these arguments, for its validation.
 
-    Its data have been checked, and Keras holds the iterator over them (Keras 3.15).
+    Its data have been checked, and Keras keeps the iterator over them (Keras 3.15).
     """
     return bool(arguments.get("_use_cached_eval_dataset"))
 
@@ -50,8 +50,8 @@ def is_validation_of_fit(arguments: dict[str, Any]) -> bool:
 def first_epoch(model: keras.Model, initial_epoch: int) -> int:
     """The epoch that `fit` begins with, known after `on_train_begin`.
 
-    `keras.callbacks.BackupAndRestore` sets it on the model, and `fit` prefers that to its
-    own argument (Keras 3.15).
+    `keras.callbacks.BackupAndRestore` sets it on the model, and `fit` uses that instead of
+    its own argument (Keras 3.15).
     """
     return model._initial_epoch or initial_epoch
 
@@ -62,10 +62,11 @@ def is_refusal_of_xla(message: str) -> bool:
 
 
 def global_seed_generator(make: bool = False) -> Any:
-    """The generator of draws by `keras.random` that are given no seed (Keras 3.15).
+    """The seed generator that `keras.random` uses for draws without a seed (Keras 3.15).
 
     Args:
-        make: whether to make it where nothing has been drawn yet; else `None`.
+        make: whether to create it if nothing has been drawn yet; if not, the result is
+            `None`.
     """
     generator = keras.src.backend.common.global_state.get_global_attribute(
         "global_seed_generator"
@@ -75,11 +76,11 @@ def global_seed_generator(make: bool = False) -> Any:
     return generator
 
 
-# What follows is no function, as it is how `fused.py` works:
+# These facts have no function here, since `fused.py` as a whole depends on them:
 #
-# - `fit` and `evaluate` call `train_function` and `test_function` with one and the same
-#   iterator for every execution, and take nothing from it themselves (Keras 3.15). So one
-#   element may be the rows of a whole execution.
-# - With `steps_per_epoch`, `fit` goes on with the same iterator in the next epoch, and
-#   calls the function once in `steps_per_execution` steps (Keras 3.15).
-# - `fit` uses a `CallbackList` that it is given as it is (Keras 3.15).
+# - `fit` and `evaluate` call `train_function` and `test_function` with one iterator for
+#   every execution, and take nothing from it themselves (Keras 3.15). So one element may
+#   hold the rows of a whole execution.
+# - With `steps_per_epoch`, `fit` continues with the same iterator in the next epoch, and
+#   calls the function once for `steps_per_execution` steps (Keras 3.15).
+# - `fit` uses a `CallbackList` in `callbacks` unchanged (Keras 3.15).

@@ -1,10 +1,10 @@
-"""The category of the warnings that `fit` gives of a training that goes wrong."""
+"""The category of `fit`'s warnings about a training that goes wrong."""
 
 __all__ = ["TrainingWarning"]
 
 
 class TrainingWarning(RuntimeWarning):
-    """`fit` goes on, but what it trains is not what was meant; the text says the remedy.
+    """`fit` continues, but probably not as intended; the text names the remedy.
 
     Python's filter turns such warnings off, or makes errors of them:
 

@@ -21,8 +21,8 @@ class ScoreFunction(Estimator):
         grad E L = E [ grad L + sum_k signal_k grad log q(z_k|x) ],
 
     where the first gradient is taken at constant draws. A subclass defines in `signals`
-    what multiplies the score of each draw: L, minus anything that does not depend on z_k, for
-    an unbiased estimate.
+    what multiplies the score of each draw: L, minus anything that does not depend on z_k,
+    for an unbiased estimate.
     """
 
     keeps_kl = True

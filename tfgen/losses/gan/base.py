@@ -30,6 +30,9 @@ class GANLoss:
     logits_are_log_ratio: bool = True
     """Whether the optimal discriminator's logit is log p_data(x) - log p_gen(x)."""
 
+    logits_are_log_ratio_up_to_constant: bool = False
+    """Whether it is the log-ratio plus a constant that the loss does not determine."""
+
     weighs_by_ratio: bool = False
     """Whether a sample's gradient grows as a power of exp(a), the density ratio."""
 

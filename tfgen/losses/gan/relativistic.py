@@ -15,9 +15,9 @@ class RelativisticPairing(GANLoss):
         L_D = E softplus(-(a(x) - a(G(z)))),    L_G = E softplus(-(a(G(z)) - a(x))).
 
     D decides which of the two is real, so the optimal a(x) is log p_data(x) - log p_gen(x)
-    up to a constant, which no pair reveals: D is a critic, whose logit is not the
-    log-ratio. R3GAN [2] is this loss with `gradient_penalty="r1_r2"`. Row i of the samples
-    is paired with row i of the data, so both have the same length.
+    up to a constant, which no pair reveals; `GAN.calibrate` finds it. R3GAN [2] is this
+    loss with `gradient_penalty="r1_r2"`. Row i of the samples is paired with row i of the
+    data, so both have the same length.
 
     >>> import tfgen
     >>> loss = tfgen.losses.RelativisticPairing()
@@ -30,6 +30,7 @@ class RelativisticPairing(GANLoss):
     """
 
     logits_are_log_ratio = False
+    logits_are_log_ratio_up_to_constant = True
     needs_real_logits = True
 
     def paired_objective(self, fake: tf.Tensor, real: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""What a GAN asks of its networks, settings and data, checked before the first step."""
+"""Checks of a GAN's networks, settings and data, made before the first step."""
 
 import math
 from typing import Any
@@ -22,7 +22,7 @@ __all__ = [
 
 _PENALTIES = (None, "r1", "r1_r2", "wgan_gp")
 
-# Arguments of `keras.Model.compile` that a GAN has no use for, and what to do instead.
+# Arguments of `keras.Model.compile` that a GAN does not use, and what to do instead.
 _NOT_OURS = {
     "optimizer": "has two: pass `generator_optimizer` and `discriminator_optimizer`",
     "metrics": "logs its own and has no targets to compare with: leave it out",
@@ -39,7 +39,7 @@ _SQUASHING = {"Sigmoid": "sigmoid", "Softmax": "softmax"}
 def check_networks(
     generator: Any, discriminator: Any, latent_dim: int
 ) -> tuple[tuple, dict[str, tf.TensorSpec]]:
-    """Builds the networks, where they are not, and checks that they fit.
+    """Builds the networks, if they are not built, and checks that they fit.
 
     Args:
         generator: z `[batch, latent_dim]` to samples `[batch, ...]`.
@@ -50,9 +50,9 @@ def check_networks(
         The shape of one sample, and the conditions by name.
 
     Raises:
-        TypeError: if a network is no Keras layer or model.
+        TypeError: if a network is not a Keras layer or model.
         ValueError: if they don't fit each other or `latent_dim`, or the discriminator
-            returns anything but one logit an example.
+            returns anything but one logit for each example.
     """
     networks = {"generator": generator, "discriminator": discriminator}
     for name, network in networks.items():
@@ -160,12 +160,12 @@ def check_stabilisers(
         raise ValueError(
             f"`generator_ema` must lie in [0, 1), or be None; received {generator_ema}."
         )
-    # The loss knows which smoothing it allows: ask it, for one example.
+    # The loss checks the smoothing itself: call it on one example.
     loss.discriminator([0.0], [0.0], label_smoothing)
 
 
 def check_compile_options(guard: Any, options: dict[str, Any]) -> None:
-    """Raises a TypeError at what `GAN.compile` does not take."""
+    """Raises a TypeError for options that `GAN.compile` does not take."""
     checks.check_bool(guard, "guard")
     for name in options:
         if name in _NOT_OURS:
@@ -176,7 +176,7 @@ def check_compile_options(guard: Any, options: dict[str, Any]) -> None:
 
 
 def check_trainable(model: Any) -> None:
-    """Raises a ValueError where a GAN has nothing to train."""
+    """Raises a ValueError if a GAN has no weights to train."""
     if not model.trainable_variables:
         raise ValueError(
             "`fit` must have weights to train; received a GAN whose generator and "
@@ -191,15 +191,15 @@ def check_data(
     conditions: dict[str, tf.TensorSpec],
     name: str = "x",
 ) -> None:
-    """Checks what can be known of data before the first step.
+    """Checks data as far as possible before the first step.
 
     Args:
         x: an array or tensor, a `tf.data.Dataset`, or something else that Keras takes,
             whose batches `check_batch` will see.
             With conditions a dict of such, of x and each condition.
         sample_shape: the shape of one sample of the generator.
-        conditions: what the networks take beside it.
-        name: what to call it.
+        conditions: the conditions that the networks take.
+        name: its name in errors.
 
     Raises:
         TypeError: if x is not floating point.

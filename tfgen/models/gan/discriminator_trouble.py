@@ -1,4 +1,4 @@
-"""Warns where the discriminator of a GAN has won."""
+"""Warns if the discriminator of a GAN is almost always right."""
 
 from typing import Any
 
@@ -6,15 +6,15 @@ from tfgen.models.lasting_trouble import LastingTrouble
 
 __all__ = ["DiscriminatorTrouble"]
 
-# From it on, nearly no sample is taken for data.
+# From this accuracy on, almost no sample is classified as data.
 _ACCURACY = 0.99
 
 
 class DiscriminatorTrouble(LastingTrouble):
-    """Warns where the discriminator tells nearly all samples and data apart.
+    """Warns if the discriminator is right on almost all samples and data.
 
-    `GAN.fit` adds one by itself. It looks at `accuracy`, which is logged where a logit is
-    a log-ratio: a critic, as of `Wasserstein`, is meant to be ahead.
+    `GAN.fit` adds one by itself. It checks `accuracy`, which is logged if the logit is a
+    log-ratio. A critic, as in `Wasserstein`, is meant to be accurate.
     """
 
     def troubles(self, logs: dict[str, Any]) -> dict[str, str]:

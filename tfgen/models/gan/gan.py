@@ -1,6 +1,8 @@
 """Generative adversarial networks."""
 
+import enum
 import os
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import keras
@@ -8,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen import losses, random, serving
+from tfgen.layers import noise_keys
 from tfgen.models import checks
 from tfgen.models.conditions import as_tensors, check_conditions
 from tfgen.models.gan.checks import (
@@ -18,9 +21,28 @@ from tfgen.models.gan.checks import (
     check_stabilisers,
     check_trainable,
 )
-from tfgen.models.gan.conditions import Conditions, call_network
+from tfgen.models.gan.conditions import (
+    Conditions,
+    call_network,
+    check_labels,
+    find_classes,
+)
+from tfgen.models.gan.corrected import (
+    batches,
+    ratio_keys,
+    sample_corrected,
+    sample_logits,
+)
+from tfgen.models.gan.corrections import (
+    Calibration,
+    Correction,
+    fit_calibration,
+    get_correction,
+)
 from tfgen.models.gan.discriminator_trouble import DiscriminatorTrouble
 from tfgen.models.gan.monitor import Monitor, OneSampleWarning, explain_divergence
+from tfgen.models.gan.ratio import check_log_ratio, warn_of_ratio
+from tfgen.models.gan.signatures import gan_signatures
 from tfgen.models.gan.updates import (
     build_optimizer,
     frozen_copy,
@@ -33,6 +55,16 @@ from tfgen.random import Stream
 from tfgen.training import EvaluateCall, FitCall, global_rows
 
 __all__ = ["GAN"]
+
+_CHECK_SAMPLES = 1_000  # samples on which a log-ratio is checked
+
+
+class _Role(enum.IntEnum):
+    """The roles of a batch in a discriminator update; each has different augmentations."""
+
+    REAL = 0
+    FAKE = 1
+    PENALTY = 2
 
 
 @keras.saving.register_keras_serializable("tfgen")
@@ -56,13 +88,14 @@ class GAN(GenerativeModel):
     | `ess` | (sum w)^2 / (B sum w^2) of the weights w = exp(a) of B samples, in (0, 1] |
     | `gradient_penalty` | where there is one, before its weight |
 
-    `accuracy`, `mean_ratio` and `ess` only where a is a log-ratio. `ess` says how much
-    of a batch a maximum-likelihood step learns from.
+    `accuracy`, `mean_ratio` and `ess` are logged only if a is a log-ratio. `ess` is the
+    share of a batch that a maximum-likelihood step learns from.
 
-    Networks of several inputs take conditions: their `keras.Input`s are named, `z` of the
-    generator, `x` of the discriminator, and any other name a condition, the same for both.
-    `fit({"x": x, "c": c})` then trains p_gen(x|c): a sample meets the discriminator with
-    the condition that made it, and a(x, c) is log p_data(x|c) - log p_gen(x|c).
+    Networks with several inputs take conditions: the generator has a `keras.Input` named
+    `z`, the discriminator one named `x`, and every other input is a condition, with the
+    same name in both. `fit({"x": x, "c": c})` then trains p_gen(x|c): the discriminator
+    gets a sample with the condition that it was made from, and a(x, c) is log p_data(x|c) -
+    log p_gen(x|c).
 
     Args:
         generator: a Keras model from z `[B, latent_dim]` to samples `[B, ...]`.
@@ -73,11 +106,11 @@ class GAN(GenerativeModel):
         **kwargs: `keras.Model`'s.
 
     Raises:
-        TypeError: if a network is no Keras model or layer, or `latent_dim` is no
+        TypeError: if a network is not a Keras model or layer, or `latent_dim` is not an
             integer.
-        ValueError: if `latent_dim` is below 1, the networks don't fit each other, or
-            the discriminator returns anything but one logit an example; a final sigmoid
-            or softmax is found; a network of several inputs has none named z or x.
+        ValueError: if `latent_dim` is below 1, the networks don't fit each other, or the
+            discriminator returns anything but one logit for each example; if it ends in a
+            sigmoid or softmax; if a network with several inputs has none named z or x.
 
     >>> generator = keras.Sequential([keras.layers.Dense(2)])
     >>> discriminator = keras.Sequential([keras.layers.Dense(1)])
@@ -106,6 +139,7 @@ class GAN(GenerativeModel):
         self.sample_shape, self.conditions = check_networks(
             generator, discriminator, self.latent_dim
         )
+        self._classes = find_classes([generator, discriminator], self.conditions)
         self.generator = generator
         self.discriminator = discriminator
         self.averaged_generator: keras.Model | None = None
@@ -153,8 +187,8 @@ class GAN(GenerativeModel):
                 update t is min(generator_ema, t / (9 + t)), so that the average forgets
                 the start. `None` samples from the last weights.
             guard: whether `fit` keeps a copy of the last good weights, and stops with it
-                where a loss is not finite; see `tfgen.models.loss_guard`. `False` saves
-                the copy's memory and goes on with NaN.
+                where a loss is not finite; see `tfgen.models.loss_guard`. `False` saves the
+                copy's memory, and training continues with NaN.
             **kwargs: `run_eagerly`, `steps_per_execution`, `jit_compile`, as
                 `keras.Model.compile`'s.
 
@@ -236,7 +270,7 @@ class GAN(GenerativeModel):
 
     @property
     def monitor(self) -> Monitor:
-        """What `fit` logs, known when the model is compiled."""
+        """The metrics that `fit` logs, available once the model is compiled."""
         if self._monitor is None:
             raise ValueError(
                 "a GAN's losses are known when it is compiled; call `compile("
@@ -277,9 +311,7 @@ class GAN(GenerativeModel):
         check_trainable(self)
         self._check_call(call)
         if call.validation_data is not None:
-            check_data(
-                call.validation_data, self.sample_shape, self.conditions, "validation_data"
-            )
+            self._check_data(call.validation_data, "validation_data")
         call.callbacks[:0] = [OneSampleWarning(), DiscriminatorTrouble()]
         if self._guard:
             optimizers = [self.generator_optimizer, self.discriminator_optimizer]
@@ -297,7 +329,12 @@ class GAN(GenerativeModel):
                     f"`{name}` must be left out, since a GAN uses x and its conditions "
                     "alone; received one. Call `fit(x)` or `evaluate(x)`."
                 )
-        check_data(call.x, self.sample_shape, self.conditions)
+        self._check_data(call.x)
+
+    def _check_data(self, x: Any, name: str = "x") -> None:
+        check_data(x, self.sample_shape, self.conditions, name)
+        if isinstance(x, dict):
+            check_labels(x, self._classes, name)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """`discriminator_steps` updates of the discriminator, one of the generator."""
@@ -322,7 +359,7 @@ class GAN(GenerativeModel):
         keys = self._test_keys(*global_rows(real.shape[0] or tf.shape(real)[0]))
         fake = self._generate(self.generator, keys, given)
         self._discriminator_objective(real, fake, given, keys, training=False)
-        self._generator_objective(fake, real, given, training=False)
+        self._generator_objective(fake, real, given, keys, training=False)
         return self.monitor.logs
 
     def _train_discriminator(
@@ -342,7 +379,7 @@ class GAN(GenerativeModel):
     ) -> list[tf.Tensor]:
         def objective() -> tuple[tf.Tensor, list[tf.Tensor]]:
             fake = self._generate(self.generator, keys, given, training=True)
-            return self._generator_objective(fake, real, given, training=True)
+            return self._generator_objective(fake, real, given, keys, training=True)
 
         variables = self.generator.trainable_variables
         return minimise(objective, self.generator_optimizer, variables, share)
@@ -360,9 +397,9 @@ class GAN(GenerativeModel):
         keys: tf.Tensor,
         training: bool,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """What the discriminator minimises, penalty included, and what to watch."""
-        real_logits = call_network(self.discriminator, real, given, training=training)
-        fake_logits = call_network(self.discriminator, fake, given, training=training)
+        """The discriminator's loss, including the penalty, and the values to watch."""
+        real_logits = self._discriminate(real, given, keys, _Role.REAL, training)
+        fake_logits = self._discriminate(fake, given, keys, _Role.FAKE, training)
         loss = self.loss.discriminator(real_logits, fake_logits, self.label_smoothing)
         penalty = self._penalty(real, fake, given, keys, training)
         watched = self.monitor.track_discriminator(loss, real_logits, fake_logits, penalty)
@@ -382,7 +419,7 @@ class GAN(GenerativeModel):
             return None
 
         def discriminator(x: tf.Tensor) -> tf.Tensor:
-            return call_network(self.discriminator, x, given, training=training)
+            return self._discriminate(x, given, keys, _Role.PENALTY, training)
 
         if self.gradient_penalty == "r1":
             return losses.r1_penalty(discriminator, real)
@@ -393,20 +430,32 @@ class GAN(GenerativeModel):
         return losses.wgan_gp_penalty(discriminator, real, fake, mixture)
 
     def _generator_objective(
-        self, fake: tf.Tensor, real: tf.Tensor, given: Conditions, training: bool
+        self,
+        fake: tf.Tensor,
+        real: tf.Tensor,
+        given: Conditions,
+        keys: tf.Tensor,
+        training: bool,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """What the generator minimises, and what to watch."""
-        fake_logits = call_network(self.discriminator, fake, given, training=training)
+        """The generator's loss, and the values to watch."""
+        fake_logits = self._discriminate(fake, given, keys, _Role.FAKE, training)
         real_logits = None
         if self.loss.needs_real_logits:
-            real_logits = call_network(self.discriminator, real, given, training=training)
+            real_logits = self._discriminate(real, given, keys, _Role.REAL, training)
         loss = self.loss.generator(fake_logits, real_logits)
         return loss, self.monitor.track_generator(loss, fake_logits)
+
+    def _discriminate(
+        self, x: tf.Tensor, given: Conditions, keys: tf.Tensor, role: _Role, training: bool
+    ) -> tf.Tensor:
+        """Logits of a batch; layers that draw noise use the rows' keys."""
+        with noise_keys(keys, role):
+            return call_network(self.discriminator, x, given, training=training)
 
     # Use.
 
     def call(self, z: Any, training: bool = False) -> tf.Tensor:
-        """Samples G(z), of z `[B, latent_dim]`; so `predict(z)` too.
+        """Samples G(z), for z `[B, latent_dim]`; `predict(z)` returns the same.
 
         With conditions z is a dict, of `z` and each condition.
         """
@@ -417,12 +466,15 @@ class GAN(GenerativeModel):
         num_samples: int | None = None,
         seed: Any = None,
         condition: Conditions | None = None,
-    ) -> tf.Tensor:
+        correction: str | Correction | None = None,
+        return_info: bool = False,
+    ) -> Any:
         """Draws G(z), z ~ N(0, I), from `averaged_generator` where there is one.
 
         `sample(n, seed=s)` gives row i the key (s, step 0, row i); `sample(seed=[...])`
         draws one sample a seed, which depends on that seed alone, and is what a served
-        model gives for it.
+        model gives for it. A `correction` draws z of the law N(z; 0, I) exp(a(G(z)))
+        instead, for which the samples are the data's where a is the log-ratio.
 
         Args:
             num_samples: how many; left out where `seed` is a vector, and may be where
@@ -430,14 +482,25 @@ class GAN(GenerativeModel):
             seed: an integer, a vector of integers, or `None` for fresh numbers.
             condition: what the generator and the discriminator take beside z and x, by
                 name, `[num_samples, ...]` each; `None` where that is nothing.
+            correction: `None`; "rejection", "metropolis_hastings" or "langevin"; or an
+                object such as `tfgen.models.RejectionSampling(num_proposals=100)`.
+            return_info: whether to return how many proposals the correction took, too.
 
         Returns:
-            `[num_samples, ...]`.
+            `[num_samples, ...]`; with `return_info` a pair, of that and a
+            `CorrectionReport`.
 
         Raises:
             ValueError: if both or neither of `num_samples` and a vector `seed` are given;
-                if a condition is missing, unknown, or of another shape or number of rows.
-            TypeError: if `seed` or `num_samples` is not of an integer type.
+                if a condition is missing, unknown, or of another shape or number of rows;
+                if there is a correction and the loss makes the logit no log-ratio; if
+                there is a report and no correction.
+            TypeError: if `seed` or `num_samples` is not of an integer type, or
+                `correction` no correction.
+            RuntimeError: if the correction accepted no proposal at all.
+
+        Warns:
+            RuntimeWarning: if it accepted none for some of the samples.
 
         >>> generator = keras.Sequential([keras.layers.Dense(2)])
         >>> discriminator = keras.Sequential([keras.layers.Dense(1)])
@@ -445,15 +508,31 @@ class GAN(GenerativeModel):
         >>> pair, one = gan.sample(seed=[5, 7]), gan.sample(seed=[7])
         >>> bool(tf.reduce_all(abs(pair[1] - one[0]) < 1e-6))
         True
+        >>> gan.compile("adam", "adam")
+        >>> gan.sample(2, seed=0, correction="metropolis_hastings").shape.as_list()
+        [2, 2]
         """
+        checks.check_bool(return_info, "return_info")
+        if correction is not None:
+            correction = get_correction(correction)
+            self._check_log_ratio("correction", up_to_constant=True)
+        elif return_info:
+            raise ValueError(
+                "`return_info` must be False without a `correction`, of which it "
+                "reports; received True. Pass `correction='rejection'`, say."
+            )
         given = check_conditions(as_tensors(condition), self.conditions, None, "condition")
         if given and num_samples is None and np.ndim(seed if seed is not None else 0) == 0:
             num_samples = len(next(iter(given.values())))
         keys = self._sample_keys(num_samples, seed)
         check_conditions(given, self.conditions, keys.shape[0], "condition")
+        check_labels(given, self._classes, "condition")
         tensors = {
             name: tf.cast(given[name], spec.dtype) for name, spec in self.conditions.items()
         }
+        if correction is not None:
+            samples, report = sample_corrected(self, keys, tensors, correction)
+            return (samples, report) if return_info else samples
         # Two traces: one of the first number of samples, one of any other.
         program = self.program("sample", lambda: self._sample_by_key, reduce_retracing=True)
         return program(keys, tensors)
@@ -476,13 +555,66 @@ class GAN(GenerativeModel):
         samples = self._generate(self._sampler, keys, given)
         return tf.cast(samples, self.variable_dtype)
 
-    def log_density_ratio(self, x: Any, batch_size: int = 1024) -> tf.Tensor:
+    def _check_log_ratio(self, what: str, up_to_constant: bool = False) -> None:
+        self.monitor  # noqa: B018 - raises where the model is not compiled
+        check_log_ratio(self.loss, self.label_smoothing, what, up_to_constant)
+
+    def _logits(self, x: tf.Tensor, given: Conditions) -> tf.Tensor:
+        """a(x), `[B]`, in the weights' precision."""
+        logits = call_network(self.discriminator, x, given, training=False)
+        return tf.cast(tf.reshape(logits, [-1]), self.variable_dtype)
+
+    def calibrate(
+        self, x: Any, seed: Any = None, bound_quantile: float = 1.0
+    ) -> Calibration:
+        """Fits slope a(x) + intercept to be the log-ratio, by data it was not trained on.
+
+        A logistic regression of data against as many fresh samples, on the logit; see
+        `Calibration`, whose errors show the improvement.
+
+        Args:
+            x: held-out data, `[N, ...]`, some thousand; with conditions a dict, of x and
+                each condition, in which samples are drawn too.
+            seed: an integer, or `None` for fresh samples.
+            bound_quantile: the quantile of the calibrated logits that `RejectionSampling`
+                takes as its bound M, in (0, 1]. Where a few samples have a far larger
+                logit than all others, less than 1 accepts more and corrects less.
+
+        Returns:
+            A `Calibration`, for a correction or `log_density_ratio`.
+
+        Raises:
+            TypeError: if x is not floating point.
+            ValueError: if the loss makes the logit no log-ratio, not even but for a
+                constant; if x has another shape than the samples, or is too small, or
+                shows that there is nothing to calibrate; if an argument is out of range.
+        """
+        self._check_log_ratio("calibrate", up_to_constant=True)
+        if not 0.0 < bound_quantile <= 1.0:
+            raise ValueError(
+                f"`bound_quantile` must lie in (0, 1]; received {bound_quantile!r}."
+            )
+        x, given = self._checked_data(x)
+        real = [self._logits(*part) for part in batches(x, given)]
+        fake = sample_logits(self, self._keys(seed, len(x)), given)
+        return fit_calibration(tf.concat(real, axis=0), fake, bound_quantile)
+
+    def _checked_data(self, x: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        x = keras.tree.map_structure(tf.convert_to_tensor, x)
+        self._check_data(x)
+        return check_batch(x, self.sample_shape, self.conditions)
+
+    def log_density_ratio(
+        self, x: Any, batch_size: int = 1024, calibration: Calibration | None = None
+    ) -> tf.Tensor:
         """The discriminator's estimate of log p_data(x) - log p_gen(x): its logit a(x).
 
         Args:
             x: `[B, ...]`, of the samples' shape; with conditions a dict, of x and each
                 condition, and the ratio is p_data(x|c) to p_gen(x|c).
             batch_size: how many are taken at a time.
+            calibration: a result of `calibrate`, to be applied; `None` returns the logit
+                unchanged.
 
         Returns:
             a(x), `[B]`, in nats.
@@ -491,40 +623,30 @@ class GAN(GenerativeModel):
             TypeError: if x is not floating point.
             ValueError: if the logit is no log-ratio, since the loss trains a critic or
                 labels are smoothed; or if x has another shape than the samples.
+
+        Warns:
+            RuntimeWarning: if the mean of exp(a) over 1,000 samples, 1 of a true
+                log-ratio, is below 1/2 or above 2 by 4 standard errors, or rests on fewer
+                than 10 samples by its effective sample size.
         """
-        self.monitor  # noqa: B018 - raises where the model is not compiled
-        if not self.loss.logits_are_log_ratio:
-            raise ValueError(
-                "`log_density_ratio` needs a discriminator whose logit is a log-ratio; "
-                f"received one trained by {type(self.loss).__name__}, which makes it a "
-                "critic. Compile with a loss such as 'maximum_likelihood'."
-            )
-        if self.label_smoothing:
-            raise ValueError(
-                "`log_density_ratio` needs `label_smoothing=0`, since smoothing moves the "
-                f"optimal logit; received {self.label_smoothing}."
-            )
+        self._check_log_ratio("log_density_ratio", up_to_constant=calibration is not None)
         batch_size = checks.positive_integer(batch_size, "batch_size")
-        x = keras.tree.map_structure(tf.convert_to_tensor, x)
-        check_data(x, self.sample_shape, self.conditions)
-        x, given = check_batch(x, self.sample_shape, self.conditions)
-        parts = [slice(i, i + batch_size) for i in range(0, len(x), batch_size)]
-        logits = [
-            call_network(
-                self.discriminator,
-                x[part],
-                {name: value[part] for name, value in given.items()},
-                training=False,
-            )
-            for part in parts
-        ]
-        return tf.cast(tf.reshape(tf.concat(logits, axis=0), [-1]), self.variable_dtype)
+        x, given = self._checked_data(x)
+        parts = [self._logits(*part) for part in batches(x, given, batch_size)]
+        logits = tf.concat(parts, axis=0)
+        if tf.executing_eagerly():
+            rows = np.arange(_CHECK_SAMPLES) % len(x)
+            given = {name: tf.gather(value, rows) for name, value in given.items()}
+            fake = sample_logits(self, ratio_keys(_CHECK_SAMPLES), given)
+            warn_of_ratio(fake if calibration is None else calibration(fake))
+        return logits if calibration is None else calibration(logits)
 
     def export(
         self,
         filepath: str | os.PathLike,
         version: int | None = None,
         xla: bool = False,
+        corrections: Mapping[str, str | Correction] | None = None,
     ) -> str:
         """Writes a SavedModel for TensorFlow Serving.
 
@@ -532,6 +654,11 @@ class GAN(GenerativeModel):
         |---|---|---|
         | `serving_default` = `sample` | `seed` int64 [B] | `samples` [B, ...] |
         | `decode` | `z` [B, D] | `samples` [B, ...] |
+        | `sample_<name>` | `seed` int64 [B] | `samples`, and `num_accepted` int32 [B] |
+
+        The last for each of `corrections`, whose samples `sample(seed=..., correction=...)`
+        gives; where `num_accepted` is 0 the sample is not corrected. The bound of a
+        `RejectionSampling` is fixed now.
 
         Each condition is one more input of both, by its name. One seed is one sample, the
         same on every replica, in every batch and after every restart, and the same as
@@ -542,27 +669,20 @@ class GAN(GenerativeModel):
             version: a number, written as `filepath/version`; `None` takes the next.
             xla: whether to write a twin of each signature, named `..._xla`, that XLA
                 compiles. A default server refuses to run those.
+            corrections: what `sample` takes as `correction`, by the name that the
+                signature ends in.
 
         Returns:
             The path of the version directory.
 
         Raises:
-            ValueError: if an argument is out of range or `filepath` is empty.
+            ValueError: if an argument is out of range or `filepath` is empty; if there
+                are corrections and the loss makes the logit no log-ratio.
             FileExistsError: if the version exists.
             OSError: if it can't be written. Earlier versions are left as they were.
         """
-
-        def sample(seed: tf.Tensor, **given: tf.Tensor) -> dict[str, tf.Tensor]:
-            return {"samples": self._sample_by_key(random.row_keys(seed, 0, 0), given)}
-
-        def decode(z: tf.Tensor, **given: tf.Tensor) -> dict[str, tf.Tensor]:
-            samples = call_network(self._sampler, z, given, training=False)
-            return {"samples": tf.cast(samples, self.variable_dtype)}
-
-        seed = tf.TensorSpec([None], tf.int64)
-        z = tf.TensorSpec([None, self.latent_dim], self.variable_dtype)
-        signatures = {
-            "sample": serving.Signature(sample, {"seed": seed, **self.conditions}),
-            "decode": serving.Signature(decode, {"z": z, **self.conditions}),
-        }
-        return serving.export(filepath, signatures, version=version, xla=xla)
+        if corrections:
+            self._check_log_ratio("corrections", up_to_constant=True)
+        return serving.export(
+            filepath, gan_signatures(self, corrections or {}), version=version, xla=xla
+        )

@@ -1,4 +1,4 @@
-"""What a GAN logs while it trains, and what it says where training goes wrong."""
+"""What a GAN logs during training, and its messages if training goes wrong."""
 
 import warnings
 from collections.abc import Callable
@@ -25,7 +25,8 @@ class Monitor:
     """The means over an epoch, one Keras metric each, and the watch on the losses.
 
     Args:
-        loss: says whether a logit is a log-ratio, and so which metrics have a meaning.
+        loss: the loss; it determines whether the logit is a log-ratio, and so which metrics
+            are meaningful.
         has_penalty: whether there is a gradient penalty to log.
     """
 
@@ -53,7 +54,7 @@ class Monitor:
 
     @property
     def largest_share(self) -> float:
-        """The part of exp(a) that the largest sample of a batch has, averaged."""
+        """The share of a batch's sum of exp(a) in its largest sample, averaged."""
         return float(self._largest_share.result())
 
     def track_discriminator(
@@ -63,7 +64,7 @@ class Monitor:
         fake_logits: tf.Tensor,
         penalty: tf.Tensor | None = None,
     ) -> list[tf.Tensor]:
-        """Takes in a batch that the discriminator saw.
+        """Updates the metrics with a batch of the discriminator.
 
         Args:
             loss: what it minimises, without the penalty.
@@ -72,7 +73,7 @@ class Monitor:
             penalty: the gradient penalty, before its weight.
 
         Returns:
-            What there is to watch: logits of data and samples, the penalty, the loss.
+            The values to watch: logits of data and samples, the penalty, the loss.
         """
         size = tf.shape(real_logits)[0]
         self._track(size, discriminator_loss=loss)
@@ -85,14 +86,14 @@ class Monitor:
         return [real_logits, fake_logits, penalty, loss]
 
     def track_generator(self, loss: tf.Tensor, fake_logits: tf.Tensor) -> list[tf.Tensor]:
-        """Takes in a batch that the generator made.
+        """Updates the metrics with a batch of the generator.
 
         Args:
             loss: what the generator minimises.
             fake_logits: a(G(z)), `[batch, 1]` or `[batch]`.
 
         Returns:
-            What there is to watch: logits of the samples, the loss.
+            The values to watch: logits of the samples, the loss.
         """
         size = tf.shape(fake_logits)[0]
         self._track(size, generator_loss=loss)
@@ -146,11 +147,11 @@ def _sum(value: tf.Tensor) -> tf.Tensor:
 class OneSampleWarning(keras.callbacks.Callback):
     """Warns after an epoch whose weights exp(a) lay on one sample of each batch.
 
-    `GAN.fit` adds one by itself. It speaks only where the objective weighs by exp(a).
+    `GAN.fit` adds one by itself. It warns only if the objective's weights are exp(a).
     """
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Warns where one sample a batch has all the weight."""
+        """Warns if one sample in each batch has all the weight."""
         share = self.model.monitor.largest_share
         if self.model.loss.weighs_by_ratio and share > _LARGEST_SHARE:
             warnings.warn(
@@ -172,7 +173,7 @@ def explain_divergence(loss: GANLoss) -> Callable[[list[str]], str]:
 
     Returns:
         A function from the terms that were not finite, by their names in the watch, to
-        sentences on the cause and the way out.
+        sentences on the cause and the remedy.
     """
 
     def explain(terms: list[str]) -> str:

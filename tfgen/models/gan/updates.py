@@ -47,14 +47,14 @@ def minimise(
     variables: Sequence[keras.Variable],
     share: tf.Tensor,
 ) -> Any:
-    """One update of `variables`, and of nothing else.
+    """One update of `variables` only.
 
     Args:
-        objective: gives the scalar to minimise, of the rows here, and what else to hand
-            back.
+        objective: returns the scalar to minimise, for this replica's rows, and a second
+            result.
         optimizer: built on `variables`; it sums the replicas' gradients.
         variables: what is updated.
-        share: the part of the global batch's rows that is here.
+        share: this replica's fraction of the global batch's rows.
 
     Returns:
         The second result of `objective`.
