@@ -1,4 +1,4 @@
-"""How tfgen is built and what it needs: the one place where dependencies stand."""
+"""How tfgen is built and what it needs: the one place that lists dependencies."""
 
 import pathlib
 import runpy

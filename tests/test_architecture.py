@@ -18,7 +18,6 @@ PACKAGE = pathlib.Path(tfgen.__file__).parent
 # none (datasets, callbacks) may use every package and is used by none.
 RANKS = {
     "version": 0,
-    "files": 0,
     "random": 1,
     "layers": 2,
     "losses": 3,

@@ -10,8 +10,8 @@ one of three forms that `kind` names:
 - `"unit"`: counts divided by their maximum, in [0, 1]; for pictures, features and
   densities.
 
-A log-likelihood of binary images is no number to compare with one of counts, and
-neither is one to compare with a density of unit intensities.
+Log-likelihoods of binary images, of counts and of unit intensities are on different
+scales: compare only models that were trained on the same form.
 """
 
 import gzip
@@ -107,7 +107,7 @@ def load_mnist(kind: str = "binary", *, labels: bool = False) -> Any:
         or, with `labels`, `((x_train, y_train), (x_test, y_test))`.
 
     Raises:
-        OSError: If MNIST is neither in the cache nor to be downloaded.
+        OSError: If MNIST is neither in the cache nor can be downloaded.
         ValueError: If `kind` is unknown.
     """
     _check_kind(kind)
@@ -378,8 +378,12 @@ def _equal_mixture(modes: NDArray[Any], stddev: float) -> tfd.Distribution:
 
 
 def _draw(distribution: tfd.Distribution, num_samples: int, seed: int) -> Images:
+<<<<<<< HEAD
     """The same samples for the same seed, which TFP grants to a pair of integers."""
     canonical_size(num_samples, "num_samples")
     if not isinstance(seed, int | np.integer):
         raise TypeError(f"`seed` must be an integer; received {seed!r}.")
+=======
+    """The same samples for the same seed, as TFP guarantees for two integers."""
+>>>>>>> main
     return distribution.sample(num_samples, seed=(0, seed)).numpy()

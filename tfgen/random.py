@@ -244,7 +244,7 @@ def next_key(seed_generator: keras.random.SeedGenerator) -> tf.Tensor:
     """A key that `seed_generator` has not given before, to any thread.
 
     That holds for calls outside of a `tf.function`; inside, it is called when the
-    function is traced, and its steps are TensorFlow's to order.
+    function is traced, and TensorFlow decides the order of its steps.
 
     Args:
         seed_generator: its state is advanced.

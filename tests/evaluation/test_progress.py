@@ -39,7 +39,7 @@ def test_log_likelihood_shows_a_bar_where_asked_to(vae, small_blocks, capsys):
     assert capsys.readouterr().out == ""  # no terminal
     shown = tfgen.evaluation.log_likelihood(vae, X, 30, seed=0, verbose=True)
     out = capsys.readouterr().out
-    assert all(text in out for text in ("2/5", "4/5", "5/5"))
+    assert all(text in out for text in ("2/5", "5/5"))  # Keras shows 20 a second at most
     np.testing.assert_array_equal(quiet.log_prob, shown.log_prob)
 
 

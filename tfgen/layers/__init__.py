@@ -10,18 +10,18 @@
 | `MaskedAutoregressiveFlow` | flows of one pass a density | 2 D + context |
 | `RealNVP` | affine couplings, one pass for both | 2 D + context |
 | `PlanarFlow` | T flows of one direction each | 2 D + T (2 D + 1) |
-| `IndependentBernoulli` | Bernoulli a dimension | D |
-| `IndependentDiscretizedLogistic` | 8-bit pixels, a rounded logistic each | 2 D |
-| `IndependentLogistic` | Logistic(mu, s) a dimension | 2 D |
-| `IndependentNormal` | N(mu, sigma^2) a dimension | 2 D |
-| `IndependentPoisson` | counts, Poisson(rate) a dimension | D |
+| `IndependentBernoulli` | Bernoulli for each dimension | D |
+| `IndependentDiscretizedLogistic` | 8-bit pixels, a rounded logistic for each | 2 D |
+| `IndependentLogistic` | Logistic(mu, s) for each dimension | 2 D |
+| `IndependentNormal` | N(mu, sigma^2) for each dimension | 2 D |
+| `IndependentPoisson` | counts, Poisson(rate) for each dimension | D |
 | `OneHotCategorical` | one of D categories | D |
 | `RelaxedBernoulli` | in (0, 1), near 0 and 1 at a low temperature | D |
 | `RelaxedOneHotCategorical` | on the simplex, near its corners | D |
 | `CategoricalMixtureOfOneHotCategorical` | K mixed one-hot categoricals | K (1 + D) |
 | `MixtureSameFamily` | K components of one layer of P parameters | K (1 + P) |
 | `MixtureNormal`, `MixtureLogistic` | K of independent dimensions | K (1 + 2 D) |
-| `DistributionLambda` | what a function says | any |
+| `DistributionLambda` | what a function returns | any |
 | `AutoregressiveTransform` | a distribution through a masked network | a distribution |
 
 | prior, called without arguments | its law |

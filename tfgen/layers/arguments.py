@@ -49,7 +49,7 @@ def canonical_size(value: Any, name: str) -> int:
 
 
 def canonical_event_shape(event_shape: Any, name: str = "event_shape") -> tuple[int, ...]:
-    """`event_shape` as a tuple of positive integers; an integer n stands for (n,).
+    """`event_shape` as a tuple of positive integers; an integer n means (n,).
 
     Args:
         event_shape: an integer, a sequence of integers, a `tf.TensorShape`, or an integer

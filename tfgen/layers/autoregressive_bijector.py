@@ -67,7 +67,7 @@ class MaskedAutoregressive(tfb.Bijector):
             shift, log_scale = self._shift_and_log_scale(y)
             return x * tf.exp(log_scale) + shift
 
-        # Each pass puts one more dimension right; the last has the gradient.
+        # Each pass makes one more dimension correct; the last has the gradient.
         y = tf.stop_gradient(_repeat(step, tf.zeros_like(x), size - 1))
         return _with_gradient_of_fixed_point(step(y), y, step, size)
 
@@ -97,7 +97,7 @@ def _repeat(
     function: Callable[[tf.Tensor], tf.Tensor], value: tf.Tensor, times: int
 ) -> tf.Tensor:
     """`function`, applied `times` times."""
-    # The first is no loop's: it makes the shape, and XLA takes no loop of no steps.
+    # The first call is outside the loop: it sets the shape, and XLA needs one step or more.
     if times > 0:
         value = function(value)
     if times > 1:

@@ -36,7 +36,7 @@ class DistributionLayer(keras.layers.Layer):
     policy.
 
     A subclass sets `event_shape` and an attribute for each argument of its constructor,
-    and says
+    and defines
 
     - `size_arguments`: the names of the arguments that determine the number of parameters,
     - `option_arguments`: the names of its further arguments,
@@ -44,8 +44,8 @@ class DistributionLayer(keras.layers.Layer):
     - `new(params, *sizes, *options, validate_args)`, static: the `tfd.Distribution` at
       `params`, which may have any leading dimensions.
 
-    The config follows from the names. A family with weights says `_distribution(params)`
-    in place of `new`, and reads its weights there.
+    The config follows from the names. A family with weights defines
+    `_distribution(params)` in place of `new`, and reads its weights there.
 
     Args:
         convert_to_tensor_fn: what the distribution converts to: `"sample"`, `"mean"`,
@@ -78,7 +78,7 @@ class DistributionLayer(keras.layers.Layer):
         # Keras tracks the weights of a regularizer's prior through an attribute only.
         self.regularizer_layers = getattr(self.activity_regularizer, "layers", [])
 
-    # What a subclass says.
+    # What a subclass defines.
 
     event_shape: tuple[int, ...]
     size_arguments: tuple[str, ...] = ()
@@ -98,7 +98,7 @@ class DistributionLayer(keras.layers.Layer):
             name: the argument's name, for the message.
         """
 
-    # What it gets for that.
+    # What it inherits.
 
     def _distribution(self, params: tf.Tensor) -> tfd.Distribution:
         arguments = self._values(self.size_arguments) + self._values(self.option_arguments)

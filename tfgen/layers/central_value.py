@@ -1,4 +1,4 @@
-"""One value that stands for a distribution: where `predict` decodes."""
+"""One value that represents a distribution: where `predict` decodes."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def central_value(distribution: tfd.Distribution) -> Any:
     """The mean; of a discrete distribution its mode; the same at every call.
 
     Several latents are taken factor by factor, each at the values of those before it.
-    Where TFP knows no mean, a draw by a fixed key stands in.
+    Where TFP knows no mean, a draw by a fixed key is used.
 
     Args:
         distribution: of batch shape `[B]`.

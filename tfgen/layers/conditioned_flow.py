@@ -16,14 +16,14 @@ tfd = tfp.distributions
 
 __all__ = ["ConditionedFlow", "bounded_log_scale"]
 
-# |log scale| of one flow and dimension stays below this, whatever the network says.
+# |log scale| of one flow and dimension stays below this, whatever the network returns.
 _MAX_LOG_SCALE = 5.0
 
 
 class ConditionedFlow(DistributionLayer):
     """Base of the flows by networks: z = f_T(... f_1(z_0)), z_0 = mu + sigma * eps.
 
-    A subclass says `_make_network(number)`, the network of a flow, a Keras layer whose
+    A subclass defines `_make_network(number)`, the network of a flow, a Keras layer whose
     `bind(context)` gives a function of z, and `_flow(number, function)`, the bijector.
     Arguments are those of `InverseAutoregressiveFlow`.
     """

@@ -20,8 +20,8 @@ class ConvertToTensor(keras.layers.Layer):
     """The mean, or another tensor, of the distribution that the model before it returns.
 
     Layers after a model that ends in a distribution layer are fed what that layer's
-    `convert_to_tensor_fn` says, a draw unless told otherwise: of a Bernoulli likelihood
-    zeros and ones without a gradient. `ConvertToTensor("mean")` after a trained
+    `convert_to_tensor_fn` selects, by default a draw: for a Bernoulli likelihood, zeros
+    and ones without a gradient. `ConvertToTensor("mean")` after a trained
     `tfgen.models.VAE`, or any such model, gives the mean and its gradient, and leaves the
     model as it is.
 

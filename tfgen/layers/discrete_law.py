@@ -1,4 +1,4 @@
-"""The discrete law that a relaxed one stands for."""
+"""The discrete law that a relaxed one approximates."""
 
 import functools
 

@@ -12,15 +12,15 @@ __all__ = ["DiscretizedLogistic"]
 
 
 class DiscretizedLogistic(tfd.Distribution):
-    """round(Y), Y ~ Logistic(mu, s), with what lies beyond `low` and `high` put there.
+    """round(Y), Y ~ Logistic(mu, s), with values beyond `low` or `high` moved to it.
 
     With a = (x - 1/2 - mu) / s and b = (x + 1/2 - mu) / s, inside the range,
 
         P(x) = sigmoid(b) - sigmoid(a),
         log P(x) = log sigmoid(b) + log sigmoid(-a) + log(1 - exp(-1 / s)),
 
-    whose second form cancels nowhere, however far x is from mu. At `low` the first term
-    stands alone, at `high` the second.
+    whose second form cancels nowhere, however far x is from mu. At `low` only the first
+    term is left, at `high` only the second.
 
     Args:
         loc: mu, `[*batch]`, in the units of x.
@@ -119,7 +119,7 @@ class DiscretizedLogistic(tfd.Distribution):
         E (X - c)   = sum_j P(X > c + j) - P(X < c - j),
         E (X - c)^2 = sum_j (2 j + 1) (P(X > c + j) + P(X < c - j)),    j = 0, 1, ...;
 
-        near c nothing cancels. In a loop over j, for its memory is that of one value.
+        near c nothing cancels. A loop over j needs the memory of one value only.
         """
         centre = tf.clip_by_value(tf.round(tf.stop_gradient(self.loc)), self.low, self.high)
         centre += tf.zeros_like(self.scale)

@@ -120,7 +120,7 @@ class FactoredDistribution(tfd.Distribution):
         """Parameters of each example's own, by factor, `[B, P]`.
 
         Those of a factor that depends on no latent are its raw parameters; those of one
-        that does are added to what its network says, and are 0 to begin with. A factor
+        that does are added to its network's output, and are 0 at first. A factor
         that is not made by a layer of `tfgen.layers` has none.
         """
         result = {}

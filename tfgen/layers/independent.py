@@ -47,7 +47,7 @@ def independent(
 class IndependentLayer(DistributionLayer):
     """Base of the layers of independent dimensions: an event shape.
 
-    A subclass says how many parameters an entry of the event has.
+    A subclass defines the number of parameters of each entry of the event.
     """
 
     size_arguments = ("event_shape",)

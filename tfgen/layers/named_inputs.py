@@ -66,7 +66,7 @@ class NamedInputs:
         if not unknown:
             return taken
         default = _default(variables)
-        # A name that the user gave, beside others, is no default's: it may be mistyped.
+        # A name that the user gave, beside others, takes no default: it may be mistyped.
         several = bool(self.specs) and len(inputs) > 1
         is_named = several and not unknown[0].startswith(_AUTOMATIC)
         if len(unknown) > 1 or default is None or default in taken or is_named:

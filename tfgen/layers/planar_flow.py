@@ -24,11 +24,11 @@ class PlanarFlow(DistributionLayer):
     Each flow stretches or presses z along one direction, w_t. The layer has no weights:
     mu, sigma and the flows are made of the inputs, one set an example. v_t is u_t, moved so
     that f_t can be inverted, and w_t and b_t are the inputs plus fixed numbers drawn once
-    from N(0, 1 / D) and N(0, 1): inputs of 0 make q N(mu, diag sigma^2), by flows that each
-    look another way.
+    from N(0, 1 / D) and N(0, 1): inputs of 0 make q N(mu, diag sigma^2), with a different
+    direction for each flow.
 
     A sample and its log-density take one pass; the density of a given z also solves one
-    equation of one unknown a flow. As a prior: `LearnedPrior(PlanarFlow(D))`.
+    equation in one unknown for each flow. As a prior: `LearnedPrior(PlanarFlow(D))`.
 
     Args:
         event_size: the number of dimensions, D.

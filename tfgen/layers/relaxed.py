@@ -75,7 +75,7 @@ class RelaxedBernoulli(_RelaxedLayer):
     """z_i = sigmoid((logits_i + l_i) / temperature), l_i logistic noise, in (0, 1).
 
     As the temperature tends to 0, z tends to draws of a Bernoulli; as it grows, to 1/2.
-    The law is `tfd.RelaxedBernoulli`'s, a dimension.
+    The law of each dimension is `tfd.RelaxedBernoulli`'s.
 
     Args:
         event_shape: the shape of z, an integer or integers.

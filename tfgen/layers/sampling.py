@@ -1,8 +1,8 @@
 """Draws from TFP's distributions by `tfgen.random`: one key a row, the same everywhere.
 
 `sample` and `sample_and_log_prob` take any `tfd.Distribution` and the rows' keys.
-`register_draw` says how noise becomes a draw of a family; a family that is not registered
-is drawn by TFP's own stateless sampling, one call a row (`is_keyed_by_row` tells).
+`register_draw` defines how noise becomes a draw of a family; one that is not registered is
+drawn by TFP's own stateless sampling, one call for each row (see `is_keyed_by_row`).
 """
 
 import functools
@@ -90,7 +90,7 @@ def _draw(distribution: tfd.Distribution, noise: Noise, own: list[int]) -> tf.Te
 
 
 def register_draw(family: type[tfd.Distribution]) -> Callable:
-    """Says how noise becomes a draw of a family; a decorator.
+    """A decorator that defines how noise becomes a draw of a family.
 
     The family, and what `tfd.Independent`, mixtures and the like make of it, is then
     drawn by the rows' keys (`is_keyed_by_row`), without one call of TFP a row. A subclass

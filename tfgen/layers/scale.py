@@ -14,7 +14,7 @@ def scale_of_raw(raw: tf.Tensor) -> tf.Tensor:
 
     softplus is 0 from -104 on in float32, from -746 on in float64. Below the floor the
     gradient is 0. Where the gradient that arrives is infinite, because (x - loc) is a
-    very large number of scales, the largest number stands for it: its product with the
+    very large number of scales, it is replaced by the largest number: its product with the
     derivative of softplus, which is then tiny, is finite.
 
     Args:

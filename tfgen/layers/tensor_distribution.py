@@ -151,7 +151,7 @@ class TensorDistribution(tfd.Distribution):
     # Sampling.
 
     def keys(self, seed: Any) -> tf.Tensor:
-        """The rows' keys, `uint32 [*batch, 2]`, that `seed` stands for."""
+        """The rows' keys, `uint32 [*batch, 2]`, that `seed` means."""
         seed = self._next_key() if seed is None else seed
         if tf.is_tensor(seed) and seed.dtype == tf.int32 and seed.shape == 2:
             seed = tf.bitcast(seed, tf.uint32)

@@ -19,7 +19,7 @@ __all__ = ["diagonal_of_raw", "lower_triangle_of_raw"]
 
 @functools.cache
 def _order(size: int) -> np.ndarray:
-    """Which raw value stands where, `[D, D]`; above the diagonal any one."""
+    """The index of each entry's raw value, `[D, D]`; arbitrary above the diagonal."""
     count = size * (size + 1) // 2
     raw = np.arange(count)
     return np.concatenate([raw[size:], raw[::-1]]).reshape(size, size)

@@ -82,7 +82,7 @@ def entry_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
 
 
 def is_reachable(value: tf.Tensor) -> bool:
-    """Whether a tensor can be used where we stand: eager, or of a graph around us.
+    """Whether a tensor can be used here: eager, or of a graph around the caller.
 
     The graph of a `tf.function` knows the one it is traced in as `outer_graph`. Seen in
     TensorFlow 2.21.
@@ -109,7 +109,7 @@ def parameters_of(distribution: Any) -> dict[str, Any]:
     """The arguments that a distribution or bijector of TFP was made with.
 
     `parameters` is public; that its keys are the constructor's arguments, apart from some
-    that start with an underscore, is not said. Seen in TFP 0.25. Functions that are a
+    that start with an underscore, is not documented. Seen in TFP 0.25. Functions that are a
     default, such as `kwargs_split_fn` of `tfd.TransformedDistribution`, are left out.
     """
     signature = inspect.signature(type(distribution).__init__).parameters

@@ -83,7 +83,7 @@ class VampPrior(keras.layers.Layer):
                 )
 
     def attach(self, encoder: keras.layers.Layer, input_shape: Any) -> None:
-        """Tells the prior whose posteriors it is a mixture of.
+        """Sets the encoder whose posteriors the prior is a mixture of.
 
         `tfgen.models.VAE` does this when it is built.
 

@@ -1,7 +1,7 @@
 """Hamiltonian dynamics between two log-densities of a vector.
 
-What the chains of `tfgen.evaluation` and the bounds `DAIS` and `HIS` share. Nothing here
-knows a model.
+The chains of `tfgen.evaluation` and the bounds `DAIS` and `HIS` share it. Nothing here
+depends on a model.
 """
 
 import math
@@ -56,7 +56,7 @@ def leapfrog(
     step_size: tf.Tensor,
     num_steps: int,
 ) -> tuple[tf.Tensor, Point]:
-    """Leapfrog steps along q^(1 - t) p^t, which keep volume and can be walked back.
+    """Leapfrog steps along q^(1 - t) p^t, which preserve volume and are reversible.
 
     Args:
         evaluate: from states to points.

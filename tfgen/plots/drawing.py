@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from tfgen.files import written_whole
+from tfgen.serving.files import written_whole
 
 __all__ = ["GREYS", "PALETTE", "Filepath", "line_style", "new_figure", "save"]
 

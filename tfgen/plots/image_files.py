@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
-from tfgen.files import written_whole
 from tfgen.plots.tiles import check_columns, scale_images, tile
+from tfgen.serving.files import written_whole
 
 __all__ = ["save_image_grid", "write_png"]
 

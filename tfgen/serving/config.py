@@ -4,7 +4,7 @@ import itertools
 import os
 from collections.abc import Sequence
 
-from tfgen.files import written_whole
+from tfgen.serving.files import written_whole
 
 __all__ = ["check_batch_sizes", "write_batching", "write_config"]
 

@@ -76,7 +76,7 @@ def write_version(base: str, version: int | None, write: Callable[[str], object]
 
     Returns:
         The path of the version directory. Where anything is raised, `base` is as it
-        was; where the process is killed, it holds a directory `.writing-…` more.
+        was; where the process is killed, a directory `.writing-…` is left in it.
     """
     is_new = not os.path.exists(base)
     # Servers take a sub-directory for a version if its name is a number.

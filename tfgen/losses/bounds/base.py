@@ -41,9 +41,9 @@ class Evaluation(NamedTuple):
 class Bound:
     """Base of the bounds: how log-weights are reduced, and by which gradient.
 
-    A subclass says `label`, which names its metric, `estimators`, the names of those that
-    apply, and `reduce(log_weights, log_mass)`. Where its objective is not the reduced
-    log-weights, it says `objective` too.
+    A subclass defines `label`, which names its metric, `estimators`, the names of those
+    that apply, and `reduce(log_weights, log_mass)`. Where its objective is not the reduced
+    log-weights, it defines `objective` too.
 
     Args:
         num_samples: K, the number of posterior samples an example.
@@ -114,8 +114,8 @@ class Bound:
         """What `DReG` multiplies the signal into each z_k by, `[K, B]`.
 
         With f the bound as a function of log-weights, f_k and f_kk its first and second
-        derivative in log w_k, it is 1 - f_kk / f_k. Where it is another than that of L_K
-        a bound that names `"dreg"` among its `estimators` says so here.
+        derivative in log w_k, it is 1 - f_kk / f_k. A bound that has `"dreg"` among its
+        `estimators` overrides this where the factor differs from that of L_K.
 
         Args:
             share: f_k divided by its sum over k, `[K, B]`.

@@ -19,7 +19,7 @@ tfd = tfp.distributions
 
 __all__ = ["DAIS"]
 
-# Draws by which the spread of a posterior is known that has no standard deviation.
+# The draws that estimate a posterior's spread where TFP has no standard deviation of it.
 _PILOT_DRAWS = 16
 
 

@@ -28,7 +28,7 @@ class ELBO(Bound):
         num_samples: the number of posterior samples an example, averaged.
         kl: `"analytic"`, `"monte_carlo"`, or `"auto"`: analytic where TFP knows the pair
             and the estimator is not `"stl"`, else Monte Carlo.
-        estimator: `"reparameterized"`, or `"stl"`, which is of the Monte Carlo KL; for
+        estimator: `"reparameterized"`, or `"stl"`, which needs the Monte Carlo KL; for
             discrete latents `"enumerate"`, `"reinforce"` or `"vimco"`; an `Estimator`; or
             a dict with one for each of several latents, by name.
         beta: the weight of the KL in the objective, at least 0.
@@ -94,7 +94,7 @@ class ELBO(Bound):
     ) -> tf.Tensor | None:
         if self.kl == "monte_carlo" or not self._estimator.keeps_kl:
             return None
-        if is_half_relaxed(posterior, prior):  # arXiv 1611.01144: that of the discrete laws
+        if is_half_relaxed(posterior, prior):  # arXiv 1611.01144: the discrete laws' KL
             posterior, prior = discrete_law(posterior), discrete_law(prior)
         try:
             return tfd.kl_divergence(posterior, prior)
@@ -139,6 +139,6 @@ class ELBO(Bound):
         return self._evaluation(surrogate, terms, draws, kl)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments; `beta` as it stands."""
+        """The constructor's arguments; with the current `beta`."""
         beta = float(keras.ops.convert_to_numpy(self.beta))
         return {**super().get_config(), "kl": self.kl, "beta": beta}

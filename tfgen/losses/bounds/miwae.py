@@ -54,7 +54,7 @@ class MIWAE(Bound):
         if log_mass is not None:
             raise ValueError(
                 f"`estimator` of {type(self).__name__} must draw z from q, as its samples "
-                f"come in groups; received {self.estimator!r}, which weighs values of z."
+                f"come in groups; received {self.estimator!r}, which sums over values of z."
             )
         return elbo(iwlb(self.grouped(log_weights)))
 

@@ -38,8 +38,8 @@ class PIWAE(MIWAE):
 
     Raises:
         TypeError: if `num_groups` or `group_size` is no integer.
-        ValueError: if one is below 1, if `estimator` is unknown, or if it is none that
-            differentiates through z.
+        ValueError: if one is below 1, if `estimator` is unknown, or if it does not
+            differentiate through z.
 
     Source: Rainforth et al. Tighter variational bounds are not necessarily better.
     arXiv 1802.04537.

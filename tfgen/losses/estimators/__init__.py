@@ -12,9 +12,9 @@
 | `Enumerate` | `"enumerate"` | of at most 4096 values | the ELBO, without noise |
 | `ByFactor` | a dict, by latent | over several latents | what its parts are |
 
-One of your own is a subclass of `Estimator`, which a loss takes as an object:
+To write another estimator, subclass `Estimator` and pass an object to a loss:
 `IWLB(num_samples=5, estimator=MyEstimator())`. Here is one that differentiates the bound
-through z alone, as if q were held altogether in log q:
+through z alone, with all of log q held constant:
 
 >>> import keras, tensorflow as tf
 >>> @keras.saving.register_keras_serializable("docs")

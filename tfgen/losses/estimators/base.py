@@ -19,7 +19,7 @@ Objective = Callable[[LogWeights, tf.Tensor | None], tf.Tensor]
 class Estimator:
     """Base of the gradient estimators: how z is drawn, and what is differentiated.
 
-    An estimator never changes the value of a bound, only its gradient. A subclass says
+    An estimator never changes the value of a bound, only its gradient. A subclass defines
 
     - `name`, by which a loss may ask for it;
     - `check(posterior, num_samples)`, which refuses posteriors that it does not apply to;
@@ -27,8 +27,8 @@ class Estimator:
     - `surrogate(...)`, what is differentiated in the bound's place, where that is not
       the bound itself;
     - `min_samples`, the least K; `keeps_kl`, whether a KL divergence in closed form may be
-      differentiated as it stands; `enumerates`, whether it sums over values of z instead
-      of drawing them. They are 1, false and false unless said.
+      differentiated directly; `enumerates`, whether it sums over values of z instead
+      of drawing them. Their defaults are 1, false and false.
     """
 
     name: ClassVar[str]
@@ -102,7 +102,7 @@ def is_pathwise(posterior: tfd.Distribution) -> bool:
 class Pathwise(Estimator):
     """Base of the estimators that differentiate through z = z(parameters, noise).
 
-    A subclass says in `hold` what is held constant on the way back.
+    A subclass defines in `hold` what is constant in the backward pass.
     """
 
     def check(self, posterior: tfd.Distribution, num_samples: int) -> None:

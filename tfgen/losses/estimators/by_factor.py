@@ -64,13 +64,13 @@ class ByFactor(Estimator):
         return {name for name, e in self.estimators.items() if isinstance(e, kind)}
 
     @property
-    def min_samples(self) -> int:  # type: ignore[override]  # found out
+    def min_samples(self) -> int:  # type: ignore[override]  # computed
         """The least K that every latent's estimator takes."""
         return max(estimator.min_samples for estimator in self.estimators.values())
 
     @property
     def keeps_kl(self) -> bool:  # type: ignore[override]
-        """Whether a KL divergence in closed form may be differentiated as it stands."""
+        """Whether a KL divergence in closed form may be differentiated directly."""
         return all(estimator.keeps_kl for estimator in self.estimators.values())
 
     @property

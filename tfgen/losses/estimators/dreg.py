@@ -20,13 +20,13 @@ __all__ = ["DReG", "like"]
 class DReG(Pathwise):
     """The doubly reparameterized gradient of a bound of several samples.
 
-    As `STL`, and the signal that flows into z_k is multiplied by a factor once more, which
-    makes the gradient unbiased again, with a variance that vanishes as q approaches the
+    As `STL`, but the gradient into z_k is multiplied once more by a factor, which makes
+    the gradient unbiased again, with a variance that vanishes as q approaches the
     posterior. For L_K the factor is the normalised weight of sample k; a bound f of the
-    log-weights says it in `Bound.signal_factor`, 1 - f_kk / f_k, where f_k and f_kk are
+    log-weights gives it in `Bound.signal_factor`, 1 - f_kk / f_k, where f_k and f_kk are
     the first and second derivative in log w_k. Several latents are one z: their signals
-    are multiplied once, after all of them are drawn (arXiv 2101.11046 has what goes wrong
-    otherwise).
+    are multiplied once, after all of them are drawn (arXiv 2101.11046 shows what goes
+    wrong otherwise).
 
     Source: Tucker, Lawson, Gu, Maddison. Doubly reparameterized gradient estimators for
     Monte Carlo objectives. arXiv 1810.04152.
@@ -53,26 +53,26 @@ class DReG(Pathwise):
         draws: Draws,
         weights: tf.Tensor | None = None,
     ) -> Draws:
-        """The draws, with log q held and the signal into z weighed once more."""
+        """The draws, with log q held and the signal into z multiplied once more."""
         if weights is None:
-            z, zeros = _weighed_by_the_bound(draws, self._factor)
+            z, zeros = _scaled_by_the_bound(draws, self._factor)
         else:
-            z, zeros = _weighed(draws.z, weights), 0.0
+            z, zeros = _scaled(draws.z, weights), 0.0
         log_posterior = path_log_prob(posterior, draws._replace(z=z))
         return draws._replace(z=z, log_posterior=log_posterior - zeros)
 
 
-def _weighed(z: Any, weights: tf.Tensor) -> Any:
+def _scaled(z: Any, weights: tf.Tensor) -> Any:
     """z, whose gradient is multiplied by known weights `[K, B]`."""
 
-    def weigh(value: tf.Tensor) -> tf.Tensor:
+    def scale(value: tf.Tensor) -> tf.Tensor:
         held = tf.stop_gradient(value)
         return held + like(tf.stop_gradient(weights), value) * (value - held)
 
-    return tf.nest.map_structure(weigh, z)
+    return tf.nest.map_structure(scale, z)
 
 
-def _weighed_by_the_bound(
+def _scaled_by_the_bound(
     draws: Draws, factor: Callable[[tf.Tensor], tf.Tensor]
 ) -> tuple[Any, tf.Tensor]:
     """z, whose gradient is multiplied by `factor`, and zeros `[K, B]`.

@@ -1,4 +1,4 @@
-"""Enumeration: every value of z, weighed by q."""
+"""Enumeration: every value of z, multiplied by its probability under q."""
 
 import math
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ _MAX_VALUES = 4096
 
 @keras.saving.register_keras_serializable("tfgen")
 class Enumerate(Estimator):
-    """The exact gradient of the ELBO: a sum over every value of z, each weighed by q(z|x).
+    """The exact gradient of the ELBO: a sum over every value of z, weighted by q(z|x).
 
     For discrete posteriors of at most 4096 values: twelve Bernoullis, or one-hot
     categoricals, also several latents, where one may depend on another. The decoder runs

@@ -61,7 +61,7 @@ def draw_factors(
 
     Returns:
         `Draws` with `log_factors`, of K draws for each combination of the enumerated
-        values; its `log_mass` is the log-probability of those, less log K.
+        values; its `log_mass` is the log-probability of those, minus log K.
     """
     names = list(posterior.layer.factors)
     batch_size = key.shape[0] or tf.shape(key)[0]

@@ -24,7 +24,7 @@ class OVIS(ScoreFunction):
 
     With gamma = 0, the choice for few effective samples, that is -log(1 - v_k) - v_k, and
     the gradient of L_K is unbiased. With gamma > 0 the control variate contains v_k, and
-    the gradient is biased. Of the importance-weighted bound alone, with K at least 2.
+    the gradient is biased. For the importance-weighted bound only, with K at least 2.
 
     Args:
         gamma: in [0, 1]; 1 is the choice for many effective samples.

@@ -20,8 +20,8 @@ class Reinforce(ScoreFunction):
     signal is L itself, whose noise is large.
 
     Args:
-        baseline: whether to subtract the bound of the others; `False` shows what it is
-            good for.
+        baseline: whether to subtract the bound of the others; `False` gives
+            the plain estimator, to compare with.
 
     Sources: Williams, 1992, doi 10.1007/BF00992696; leave-one-out: Kool, van Hoof,
     Welling. Buy 4 REINFORCE samples, get a baseline for free. ICLR 2019 workshop.
@@ -36,7 +36,7 @@ class Reinforce(ScoreFunction):
         self.baseline = bool(baseline)
 
     def signals(self, objective: Objective, terms: LogWeights) -> tf.Tensor:
-        """The bound, less that of the others."""
+        """The bound, minus the bound of the others."""
         bound = objective(terms, None)
         if not self.baseline or terms.log_posterior.shape[0] == 1:
             return tf.broadcast_to(bound, tf.shape(terms.log_posterior))

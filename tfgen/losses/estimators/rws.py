@@ -20,7 +20,7 @@ class RWS(ScoreFunction):
         sum_k v_k grad log q(z_k|x),
 
     which lowers KL(p(z|x) || q(z|x)), its wake phase (there is no sleep phase, which would
-    draw x from the model). So for the encoder it is no gradient of L_K at all; its own
+    draw x from the model). So the encoder's gradient is not one of L_K; its own
     objective is estimated with a bias that vanishes as K grows. K must be at least 2.
 
     Source: Bornschein, Bengio. Reweighted wake-sleep. arXiv 1406.2751.

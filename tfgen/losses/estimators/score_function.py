@@ -20,9 +20,9 @@ class ScoreFunction(Estimator):
 
         grad E L = E [ grad L + sum_k signal_k grad log q(z_k|x) ],
 
-    where the first gradient is taken at constant draws. A subclass says in `signals` what
-    multiplies the score of each draw: L, less anything that does not depend on z_k, for
-    an unbiased estimate.
+    where the first gradient is taken at constant draws. A subclass defines in `signals`
+    what multiplies the score of each draw: L, minus anything that does not depend on z_k,
+    for an unbiased estimate.
     """
 
     keeps_kl = True
@@ -33,7 +33,7 @@ class ScoreFunction(Estimator):
         return Draws(*held_draw(posterior, z, log_posterior))
 
     def surrogate(self, objective: Objective, terms: LogWeights, draws: Draws) -> tf.Tensor:
-        """The objective, and the scores by their signals; see `Estimator.surrogate`."""
+        """The objective, plus the scores times their signals; see `Estimator.surrogate`."""
         scores = self.scores(objective, terms, draws.log_posterior)
         return objective(terms, draws.log_mass) + scores
 

@@ -12,7 +12,7 @@ __all__ = ["VIMCO"]
 
 @keras.saving.register_keras_serializable("tfgen")
 class VIMCO(ScoreFunction):
-    """VIMCO: the bound, less what it would be with a neutral value for log w_k.
+    """VIMCO: the bound, minus what it would be with a neutral value for log w_k.
 
         signal_k = L(w_1, ..., w_K) - L(w_k replaced by the others' geometric mean)
 
@@ -27,7 +27,7 @@ class VIMCO(ScoreFunction):
     min_samples = 2
 
     def signals(self, objective: Objective, terms: LogWeights) -> tf.Tensor:
-        """The bound, less the bound with the others' geometric mean."""
+        """The bound, minus the bound with the others' geometric mean."""
         return objective(terms, None) - objective(_replaced(terms), None)
 
 

@@ -22,8 +22,8 @@ class FDivergence(GANLoss):
         E h(r),    h(r) = f(r) - r f′(r),
 
     whose gradient through the sample is the divergence's; E f(r) itself has the wrong
-    one, since p_gen is in r too. Ready made, written in a so that nothing overflows
-    that need not:
+    one, since p_gen is in r too. These are built in, written in terms of a so that they
+    overflow only where the value itself does:
 
         name                 f(r)                                h
         "kl"                 r log r                             -exp(a)

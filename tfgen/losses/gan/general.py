@@ -34,7 +34,7 @@ class GeneratorObjective(GANLoss):
     -1.0
     """
 
-    can_overflow = True  # For all that is known of f.
+    can_overflow = True  # It may: f is unknown.
 
     def __init__(self, f: Callable[[tf.Tensor], tf.Tensor]):
         if not callable(f):

@@ -21,9 +21,9 @@ class MaximumLikelihood(GANLoss):
     distance δ apart Var[exp a] = exp(δ²) - 1, and in float32 exp overflows at
     a = 88.7, which makes the loss infinite; it is not clipped.
 
-    `normalize=True` minimises -log mean exp(a) instead. It weighs the batch's samples
-    by softmax(a), cannot overflow, and has the same gradient in the limit of a large
-    batch at the optimal D, where E_gen exp(a) = 1. The mean is over the batch, or
+    `normalize=True` minimises -log mean exp(a) instead. It gives the batch's samples
+    the weights softmax(a), cannot overflow, and has the same gradient in the limit of a
+    large batch at the optimal D, where E_gen exp(a) = 1. The mean is over the batch, or
     over a replica's part of it.
 
     Args:

@@ -13,7 +13,7 @@ class Minimax(GANLoss):
     """min_G E log(1 - D(G(z))): the generator minimises -mean softplus(a) [1].
 
     At the optimal D this descends 2 JS(p_data ‖ p_gen), and its gradient vanishes
-    where D tells the samples from the data, as D(G(z)) → 0.
+    where D separates the samples from the data, as D(G(z)) → 0.
 
     >>> import tfgen
     >>> round(float(tfgen.losses.Minimax()([0.0])), 6)

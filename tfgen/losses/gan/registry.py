@@ -37,10 +37,10 @@ def known_gan_losses() -> tuple[str, ...]:
 
 
 def get_gan_loss(identifier: str | GANLoss) -> GANLoss:
-    """The GAN loss that a name stands for, or the loss itself.
+    """The GAN loss of a name, or the loss itself.
 
     A bare function of the logits is refused: a Keras user means by it what is minimised,
-    this field's papers the f of max_G E f(a(G(z))).
+    while GAN papers mean the f of max_G E f(a(G(z))).
 
     Args:
         identifier: A name of `known_gan_losses()`, or a `GANLoss`, returned as it is.

@@ -14,10 +14,10 @@ class RelativisticPairing(GANLoss):
 
         L_D = E softplus(-(a(x) - a(G(z)))),    L_G = E softplus(-(a(G(z)) - a(x))).
 
-    D tells which of the two is real, so the optimal a(x) is log p_data(x) - log p_gen(x)
-    up to a constant, which no pair shows; `GAN.calibrate` finds it. R3GAN
-    [2] is this loss with `gradient_penalty="r1_r2"`. Row i of the samples is paired with
-    row i of the data, so both have one length.
+    D decides which of the two is real, so the optimal a(x) is log p_data(x) - log p_gen(x)
+    up to a constant, which no pair reveals; `GAN.calibrate` finds it. R3GAN [2] is this
+    loss with `gradient_penalty="r1_r2"`. Row i of the samples is paired with row i of the
+    data, so both have the same length.
 
     >>> import tfgen
     >>> loss = tfgen.losses.RelativisticPairing()

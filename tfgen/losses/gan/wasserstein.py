@@ -15,7 +15,7 @@ class Wasserstein(GANLoss):
         L_D = E a(G(z)) - E a(x),    L_G = -E a(G(z)).
 
     -L_D is the distance where a is the best 1-Lipschitz function, which the loss does
-    not see to: compile the `GAN` with `gradient_penalty="wgan_gp"`, or put
+    not ensure: compile the `GAN` with `gradient_penalty="wgan_gp"`, or put
     `keras.layers.SpectralNormalization` around the discriminator's layers.
 
     >>> import tfgen

@@ -8,7 +8,7 @@
 | `MMD` | the squared maximum mean discrepancy of q(z) and p(z) | arXiv 1706.02262 |
 
 Give them to `VAE.compile(penalties=[...])`. Each is logged under its own name, and the
-bound that is logged stays the bound. One of your own is a subclass of `Penalty`.
+bound that is logged stays the bound. To write another, subclass `Penalty`.
 """
 
 from tfgen.losses.penalties.base import Penalty

@@ -16,8 +16,8 @@ __all__ = ["Penalty", "check_reparameterized"]
 class Penalty:
     """Base of the penalties: what is added to the loss, of a whole batch.
 
-    A subclass says `label`, which names its metric, and `__call__`; where it can't be had
-    for every pair of posterior and prior, `check` too.
+    A subclass defines `label`, which names its metric, and `__call__`; and `check`, if it
+    does not apply to every pair of posterior and prior.
 
     Args:
         weight: what the penalty is multiplied by in the loss, at least 0. What is logged

@@ -19,9 +19,9 @@ __all__ = ["FreeBits"]
 class FreeBits(Penalty):
     """Sum over units d of max(0, nats - KL_d), KL_d the mean over the batch.
 
-    Added to -ELBO, in which KL_d stands too, it makes of each KL_d max(nats, KL_d): a unit
-    may carry `nats` nats for nothing, so that it is not switched off in the beginning.
-    The KL is in closed form, a unit at a time.
+    Added to -ELBO, which contains KL_d too, it replaces each KL_d by max(nats, KL_d): a
+    unit may carry `nats` nats at no cost, so that it is not switched off early in training.
+    The KL of each unit is in closed form.
 
     Args:
         nats: each unit's free nats, at least 0.

@@ -66,6 +66,6 @@ class KLCapacity(Penalty):
             ) from None
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments; `capacity` as it stands."""
+        """The constructor's arguments; with the current `capacity`."""
         capacity = float(keras.ops.convert_to_numpy(self.capacity))
         return {"capacity": capacity, **super().get_config()}

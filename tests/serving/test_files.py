@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import tfgen
-from tfgen.files import written_whole
+from tfgen.serving.files import written_whole
 
 
 @contextlib.contextmanager
