@@ -378,12 +378,8 @@ def _equal_mixture(modes: NDArray[Any], stddev: float) -> tfd.Distribution:
 
 
 def _draw(distribution: tfd.Distribution, num_samples: int, seed: int) -> Images:
-<<<<<<< HEAD
-    """The same samples for the same seed, which TFP grants to a pair of integers."""
+    """The same samples for the same seed, as TFP guarantees for two integers."""
     canonical_size(num_samples, "num_samples")
     if not isinstance(seed, int | np.integer):
         raise TypeError(f"`seed` must be an integer; received {seed!r}.")
-=======
-    """The same samples for the same seed, as TFP guarantees for two integers."""
->>>>>>> main
     return distribution.sample(num_samples, seed=(0, seed)).numpy()
