@@ -15,6 +15,7 @@ scales: compare only models that were trained on the same form.
 """
 
 import gzip
+import math
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,8 @@ import keras
 import numpy as np
 import tensorflow_probability as tfp
 from numpy.typing import NDArray
+
+from tfgen.layers.arguments import canonical_size, number_at_least
 
 tfd = tfp.distributions
 
@@ -79,6 +82,9 @@ def load_digits(kind: str = "binary", *, labels: bool = False, seed: int = 0) ->
         raise ImportError(
             "`load_digits` needs scikit-learn: `pip install tfgen[examples]`."
         ) from error
+    _check_kind(kind)
+    if not isinstance(seed, int | np.integer):
+        raise TypeError(f"`seed` must be an integer; received {seed!r}.")
     counts, classes = load(return_X_y=True)
     train, test = train_test_split(
         np.arange(len(counts)), test_size=0.2, stratify=classes, random_state=seed
@@ -104,6 +110,7 @@ def load_mnist(kind: str = "binary", *, labels: bool = False) -> Any:
         OSError: If MNIST is neither in the cache nor can be downloaded.
         ValueError: If `kind` is unknown.
     """
+    _check_kind(kind)
     hint = "Put Keras's `mnist.npz` into `~/.keras/datasets/`."
     return _split(_from_keras(keras.datasets.mnist.load_data, hint), kind, labels)
 
@@ -134,6 +141,7 @@ def load_fashion_mnist(
     Source: H. Xiao, K. Rasul, R. Vollgraf. Fashion-MNIST: a novel image dataset for
     benchmarking machine learning algorithms. 2017. arXiv 1708.07747.
     """
+    _check_kind(kind)
     directory = pathlib.Path(directory)
     if directory.is_dir():
         parts = tuple(
@@ -171,6 +179,11 @@ def load_static_mnist(filepath: str | pathlib.Path) -> tuple[Images, Images, Ima
     Source: H. Larochelle, I. Murray. The Neural Autoregressive Distribution
     Estimator. AISTATS 2011.
     """
+    if not pathlib.Path(filepath).is_file():
+        raise FileNotFoundError(
+            f"`filepath` must name an `.npz` file; received {str(filepath)!r}, where there "
+            "is none."
+        )
     with np.load(filepath) as file:
         received = {key: (file[key].dtype.name, file[key].shape[1:]) for key in file}
         expected = dict.fromkeys(("train", "valid", "test"), ("uint8", (98,)))
@@ -213,8 +226,8 @@ def ring_distribution(
                [-2.,  0.],
                [ 0., -2.]], dtype=float32)
     """
-    if num_modes < 1:
-        raise ValueError(f"`num_modes` must be at least 1; received {num_modes}.")
+    canonical_size(num_modes, "num_modes")
+    number_at_least(-math.inf, radius, "radius")
     angles = 2 * np.pi * np.arange(num_modes) / num_modes
     modes = radius * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
     return _equal_mixture(modes, stddev)
@@ -273,6 +286,7 @@ def two_gaussians_distribution(loc: float = 2.0, stddev: float = 0.5) -> tfd.Dis
         >>> float(mixture.variance()[0])
         4.25
     """
+    number_at_least(-math.inf, loc, "loc")
     return _equal_mixture(np.array([[-loc], [loc]]), stddev)
 
 
@@ -308,9 +322,12 @@ def _images(counts: NDArray[Any], maximum: int, kind: str) -> Images:
         return images
     if kind == "unit":
         return (images / maximum).astype(np.float32)
-    if kind == "binary":
-        return (images >= maximum / 2).astype(np.float32)
-    raise ValueError(f"`kind` must be 'binary', 'counts' or 'unit'; received {kind!r}.")
+    return (images >= maximum / 2).astype(np.float32)
+
+
+def _check_kind(kind: Any) -> None:
+    if kind not in ("binary", "counts", "unit"):
+        raise ValueError(f"`kind` must be 'binary', 'counts' or 'unit'; received {kind!r}.")
 
 
 def _split(parts: Any, kind: str, labels: bool) -> Any:
@@ -362,4 +379,7 @@ def _equal_mixture(modes: NDArray[Any], stddev: float) -> tfd.Distribution:
 
 def _draw(distribution: tfd.Distribution, num_samples: int, seed: int) -> Images:
     """The same samples for the same seed, as TFP guarantees for two integers."""
+    canonical_size(num_samples, "num_samples")
+    if not isinstance(seed, int | np.integer):
+        raise TypeError(f"`seed` must be an integer; received {seed!r}.")
     return distribution.sample(num_samples, seed=(0, seed)).numpy()

@@ -20,6 +20,7 @@ References:
 """
 
 import enum
+import numbers
 import random as _python_random
 import threading
 from collections.abc import Sequence
@@ -157,7 +158,8 @@ def _words(value: Any, name: str) -> tf.Tensor:
     """64-bit integers `[...]` as `uint32` words `[..., 2]`, the low word first."""
     if not tf.is_tensor(value):
         array = np.asarray(value)
-        if array.dtype == np.uint64 or array.dtype == object:
+        whole = all(isinstance(entry, int) for entry in array.flat)
+        if array.dtype == np.uint64 or (array.dtype == object and whole):
             raise ValueError(
                 f"`{name}` must be a 64-bit signed integer, in [-2^63, 2^63); received "
                 f"{value}. Take the remainder modulo 2^63."
@@ -174,6 +176,28 @@ def _words(value: Any, name: str) -> tf.Tensor:
             "Cast it to int64."
         )
     return tf.bitcast(tf.cast(value, tf.int64), tf.uint32)
+
+
+def _check_key(key: Any) -> None:
+    """Raises a TypeError unless `key` is of the type of keys."""
+    dtype = getattr(key, "dtype", None)
+    if dtype is None or tf.as_dtype(dtype) != tf.uint32:
+        raise TypeError(
+            "`key` must be a key, a `uint32` tensor whose last dimension is 2; received "
+            f"{key!r}. Make one of a number by `tfgen.random.key(0)`."
+        )
+
+
+def _check_num_samples(num_samples: Any) -> None:
+    """Raises an error unless `num_samples` is `None`, a tensor or a whole number >= 0."""
+    if num_samples is None or tf.is_tensor(num_samples):
+        return
+    if isinstance(num_samples, bool) or not isinstance(num_samples, numbers.Integral):
+        raise TypeError(
+            f"`num_samples` must be a whole number or None; received {num_samples!r}."
+        )
+    if num_samples < 0:
+        raise ValueError(f"`num_samples` must be at least 0; received {num_samples}.")
 
 
 def key(seed: Any) -> tf.Tensor:
@@ -206,7 +230,12 @@ def fold_in(key: tf.Tensor, data: Any) -> tf.Tensor:
     Returns:
         `uint32` keys of the broadcast shape, `[..., 2]`.
     """
-    words = _words(data, "data")
+    return _fold_in(key, data, "data")
+
+
+def _fold_in(key: Any, data: Any, name: str) -> tf.Tensor:
+    _check_key(key)
+    words = _words(data, name)
     x0, x1 = threefry2x32((key[..., 0], key[..., 1]), (words[..., 0], words[..., 1]))
     return tf.stack([x0, x1], axis=-1)
 
@@ -227,6 +256,12 @@ def next_key(seed_generator: keras.random.SeedGenerator) -> tf.Tensor:
     >>> bool(tf.reduce_all(next_key(generator) == next_key(generator)))
     False
     """
+    if not isinstance(seed_generator, keras.random.SeedGenerator):
+        raise TypeError(
+            "`seed_generator` must be a `keras.random.SeedGenerator`; received "
+            f"{seed_generator!r}. Pass `keras.random.SeedGenerator(0)`, or make a key of a "
+            "number by `tfgen.random.key(0)`."
+        )
     with _TAKING_A_SEED:
         state = tf.cast(seed_generator.next(), tf.int64)
     return fold_in(key(state[0]), state[1])
@@ -248,6 +283,11 @@ def stream(key: tf.Tensor, kind: Stream, number: Any = None) -> tf.Tensor:
     >>> stream(keys, Stream.FACTOR, 1).shape.as_list()
     [3, 2]
     """
+    if not isinstance(kind, numbers.Integral):
+        raise TypeError(
+            f"`kind` must be a member of `tfgen.random.Stream`; received {kind!r}. Pass "
+            "one such as `Stream.LATENT`."
+        )
     keys = fold_in(key, int(kind))
     return keys if number is None else fold_in(keys, number)
 
@@ -267,7 +307,7 @@ def row_keys(seed: Any, step: Any, rows: Any) -> tf.Tensor:
     >>> bool(tf.reduce_all(keys[2] == row_keys(0, 3, 2)))
     True
     """
-    return fold_in(fold_in(key(seed), step), rows)
+    return _fold_in(_fold_in(key(seed), step, "step"), rows, "rows")
 
 
 def _bits(key: tf.Tensor, size: int, num_samples: Any, first_sample: Any) -> tf.Tensor:
@@ -290,6 +330,12 @@ def _uniform(
     key: tf.Tensor, event_shape: Sequence[int], num_samples: Any, first_sample: Any
 ) -> tf.Tensor:
     """Odd multiples of 2^-24: the middles of 2^23 equal parts of (0, 1)."""
+    _check_key(key)
+    _check_num_samples(num_samples)
+    if any(n < 0 for n in event_shape):
+        raise ValueError(
+            f"`event_shape` must hold sizes of at least 0; received {list(event_shape)}."
+        )
     size = int(np.prod(event_shape, dtype=np.int64))
     bits = _bits(key, size, num_samples, first_sample)
     # Through int32: TensorFlow converts that to float32 several times faster.
@@ -322,6 +368,16 @@ def _normal_quantile(u: tf.Tensor) -> tf.Tensor:
     return np.float32(np.sqrt(2.0)) * x * tf.where(w < 5.0, central, tail)
 
 
+def _as_floating(value: tf.Tensor, dtype: Any) -> tf.Tensor:
+    dtype = tf.as_dtype(dtype)
+    if not dtype.is_floating:
+        raise TypeError(
+            f"`dtype` must be a floating-point type; received {dtype.name}. Pass "
+            "tf.float32."
+        )
+    return tf.cast(value, dtype)
+
+
 def uniform(
     key: tf.Tensor,
     event_shape: Sequence[int] = (),
@@ -348,7 +404,7 @@ def uniform(
     >>> uniform(fold_in(key(0), tf.range(3)), [5], num_samples=2).shape.as_list()
     [2, 3, 5]
     """
-    return tf.cast(_uniform(key, event_shape, num_samples, first_sample), dtype)
+    return _as_floating(_uniform(key, event_shape, num_samples, first_sample), dtype)
 
 
 def normal(
@@ -367,4 +423,4 @@ def normal(
     [5]
     """
     value = _normal_quantile(_uniform(key, event_shape, num_samples, first_sample))
-    return tf.cast(value, dtype)
+    return _as_floating(value, dtype)

@@ -328,7 +328,7 @@ def test_bad_arguments_are_named(make, error, match):
 def test_validation_split_would_hold_out_rows_and_is_refused():
     model = mean_field()
     model.compile("adam", "elbo", run_eagerly=True)
-    with pytest.raises(ValueError, match=r"`validation_split` holds out.*refine"):
+    with pytest.raises(ValueError, match=r"`validation_split` must be left out.*refine"):
         model.fit(INDEX, X, validation_split=0.1)
     with pytest.raises(ValueError, match=r"`x` must be given: `fit\(index, x\)`"):
         model.fit(INDEX)

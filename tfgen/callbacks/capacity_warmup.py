@@ -39,7 +39,13 @@ class CapacityWarmup(Schedule):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Checks that the model has the penalty, and that the schedule fits in."""
-        penalties = self.model.penalties
+        penalties = getattr(self.model, "penalties", None)
+        if penalties is None:
+            raise TypeError(
+                "`CapacityWarmup` changes the capacity of `tfgen.losses.KLCapacity`; "
+                f"received a {type(self.model).__name__}, which has no KL. Leave the "
+                "callback out."
+            )
         found = [penalty for penalty in penalties if isinstance(penalty, KLCapacity)]
         if not found:
             raise TypeError(

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfgen import random
+from tfgen.evaluation.arguments import check_model
 from tfgen.evaluation.chains import annealed_log_weights
 from tfgen.evaluation.likelihood import LogLikelihood
 from tfgen.evaluation.pareto import tail_length
@@ -91,6 +92,7 @@ def annealed_importance_sampling(
     Source: Neal. Annealed importance sampling. Statistics and Computing 11, 2001. For
     decoders, and the sandwich: Wu, Burda, Salakhutdinov, Grosse. arXiv 1611.04273.
     """
+    check_model(model, x)
     for name, value in (
         ("num_chains", num_chains),
         ("num_steps", num_steps),

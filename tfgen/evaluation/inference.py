@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfgen.evaluation.annealing import as_observed
+from tfgen.evaluation.arguments import check_model
 from tfgen.evaluation.likelihood import LogLikelihood
 from tfgen.evaluation.pareto import tail_length
 from tfgen.evaluation.progress import show_progress
@@ -72,6 +73,7 @@ def inference_gap(
     Source: Cremer, Li, Duvenaud. Inference suboptimality in variational autoencoders.
     arXiv 1801.03558.
     """
+    check_model(model, x)
     if checks.positive_integer(num_samples, "num_samples") == 1:
         raise ValueError("`num_samples` must be at least 2; received 1.")
     x, y = read_dataset(x, y)

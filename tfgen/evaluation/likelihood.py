@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tfgen.evaluation.arguments import check_model
 from tfgen.evaluation.pareto import pareto_shape, pooled_shape, tail_length
 from tfgen.evaluation.progress import show_progress
 from tfgen.layers.arguments import canonical_event_shape
@@ -163,6 +164,7 @@ def log_likelihood(
         [2] Vehtari, Simpson, Gelman, Yao, Gabry. Pareto smoothed importance sampling.
             arXiv 1507.02646.
     """
+    check_model(model, x)
     if checks.positive_integer(num_samples, "num_samples") == 1:
         raise ValueError("`num_samples` must be at least 2, to tell an error; received 1.")
     x, y = read_dataset(x, y)
@@ -192,11 +194,14 @@ def bits_per_dimension(log_prob: Any, event_shape: Any) -> np.ndarray:
         Bits per dimension, of the shape of `log_prob`.
 
     Raises:
-        TypeError: if `event_shape` is not made of integers.
+        TypeError: if `event_shape` is not made of integers, or `log_prob` of numbers.
         ValueError: if one of them is below 1.
 
     >>> float(bits_per_dimension(-784 * np.log(256.0), [28, 28]))
     8.0
     """
     size = math.prod(canonical_event_shape(event_shape))
-    return -np.asarray(log_prob) / (size * math.log(2.0))
+    values = np.asarray(log_prob)
+    if not np.issubdtype(values.dtype, np.number):
+        raise TypeError(f"`log_prob` must be numbers, in nats; received {log_prob!r}.")
+    return -values / (size * math.log(2.0))

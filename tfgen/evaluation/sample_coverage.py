@@ -119,8 +119,8 @@ class _Points(NamedTuple):
 
 
 def _checked(real: np.ndarray, generated: np.ndarray, num_neighbors: int) -> _Points:
-    if isinstance(num_neighbors, bool) or num_neighbors != int(num_neighbors):
-        raise TypeError(f"`num_neighbors` must be an integer; received {num_neighbors}.")
+    if isinstance(num_neighbors, bool | str) or num_neighbors != int(num_neighbors):
+        raise TypeError(f"`num_neighbors` must be an integer; received {num_neighbors!r}.")
     if num_neighbors < 1:
         raise ValueError(f"`num_neighbors` must be at least 1; received {num_neighbors}.")
     real, generated = as_features(

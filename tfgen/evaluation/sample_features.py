@@ -30,6 +30,9 @@ def as_features(
         ValueError: As documented for each measure.
     """
     sets = {"real": real, "generated": generated}
+    for name, x in sets.items():
+        if x is None or isinstance(x, str):
+            raise TypeError(f"`{name}` must be a matrix of numbers; received {x!r}.")
     sets = {name: np.asarray(x, np.float64) for name, x in sets.items()}
     for name, x in sets.items():
         if x.ndim != 2:

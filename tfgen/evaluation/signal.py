@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen import random
+from tfgen.evaluation.arguments import check_model
 from tfgen.evaluation.table import format_table
 from tfgen.losses import IWLB
 from tfgen.losses.estimators import Estimator, get_estimator
@@ -68,8 +69,14 @@ def gradient_snr(
     Source: Rainforth et al. Tighter variational bounds are not necessarily better.
     arXiv 1802.04537; Tucker et al., arXiv 1810.04152.
     """
+    check_model(model, x)
     if checks.positive_integer(num_replicates, "num_replicates") == 1:
         raise ValueError("`num_replicates` must be at least 2; received 1.")
+    if not list(num_samples):
+        raise ValueError(
+            f"`num_samples` must hold at least one K; received {num_samples!r}. Pass "
+            "numbers such as (1, 4, 16)."
+        )
     for count in num_samples:
         checks.positive_integer(count, "num_samples")
     groups = {"encoder": model.encoder, "decoder": model.decoder}

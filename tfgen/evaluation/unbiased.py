@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen import random
+from tfgen.evaluation.arguments import check_model
 from tfgen.models import VAE, checks
 from tfgen.models.given import of_x, read_dataset
 
@@ -55,6 +56,7 @@ def unbiased_log_likelihood(
         [2] Shi, Cornish. On multilevel Monte Carlo unbiased gradient estimation for deep
             latent variable models. AISTATS 2021.
     """
+    check_model(model, x)
     min_samples = checks.positive_integer(min_samples, "min_samples")
     seed = random.fresh_seed() if seed is None else int(seed)
     given = of_x(read_dataset(x)[0])

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen import random
+from tfgen.evaluation.arguments import check_model
 from tfgen.models import VAE, checks
 from tfgen.models.given import read_dataset
 
@@ -56,6 +57,7 @@ def active_units(
 
     Source: Burda, Grosse, Salakhutdinov, arXiv 1509.00519, section 5.2.
     """
+    check_model(model, x)
     threshold = checks.positive_number(threshold, "threshold")
     x = keras.tree.map_structure(tf.convert_to_tensor, read_dataset(x)[0])
     count = int(keras.tree.flatten(x)[0].shape[0])

@@ -11,6 +11,10 @@ import tensorflow as tf
 __all__ = [
     "canonical_event_shape",
     "canonical_size",
+    "check_event_of",
+    "check_inputs",
+    "check_params",
+    "check_sample_shape",
     "check_whole",
     "number_above",
     "number_at_least",
@@ -112,6 +116,66 @@ def check_whole(
             f"`{name}` must hold {rule} for {family}; received {fractions[0]:g}. Undo "
             "the scaling of the data, or use another likelihood."
         )
+
+
+def check_inputs(inputs: Any) -> None:
+    """Raises a TypeError where a layer's inputs can't be parameters of a distribution."""
+    if inputs is None or isinstance(inputs, str | bytes):
+        raise TypeError(
+            f"`inputs` must be a tensor of parameters; received {inputs!r}. Call the layer "
+            "on the output of a layer such as `keras.layers.Dense(params_size)`."
+        )
+    if not hasattr(inputs, "dtype"):
+        return
+    dtype = tf.as_dtype(inputs.dtype)
+    if not (dtype.is_floating or dtype.is_integer or dtype.is_bool):
+        raise TypeError(
+            f"`inputs` must be real numbers; received dtype {dtype.name}. Convert them to "
+            "float32."
+        )
+
+
+def check_params(params: Any, size: int) -> None:
+    """Raises a ValueError where `params`' last dimension is known, and is not `size`."""
+    shape = tf.TensorShape(params.shape)
+    if shape.rank is not None and (not shape.rank or shape[-1] not in (None, size)):
+        raise ValueError(
+            f"`params` must end in a dimension of {size}; received shape {tuple(shape)}. "
+            "`params_size` gives the number."
+        )
+
+
+def check_event_of(value: Any, event_shape: tf.TensorShape) -> None:
+    """Raises an error where `value` can't be an event of a distribution, nor broadcast."""
+    if value is None or isinstance(value, str | bytes):
+        raise TypeError(f"`value` must be a tensor of events; received {value!r}.")
+    shape = getattr(value, "shape", None)
+    if shape is None or event_shape.rank is None or tf.TensorShape(shape).rank is None:
+        return
+    pairs = zip(reversed(tuple(shape)), reversed(tuple(event_shape)), strict=False)
+    if any(a != b and None not in (a, b) and 1 not in (a, b) for a, b in pairs):
+        raise ValueError(
+            f"`value` must end in the shape of an event, {tuple(event_shape)}; received "
+            f"shape {tuple(shape)}. Reshape it."
+        )
+
+
+def check_sample_shape(sample_shape: Any) -> None:
+    """Raises an error unless `sample_shape` is made of whole numbers, where it is known."""
+    if tf.is_tensor(sample_shape) or isinstance(sample_shape, tf.TensorShape):
+        return
+    if isinstance(sample_shape, np.ndarray):
+        sample_shape = sample_shape.tolist()
+    is_list = isinstance(sample_shape, list | tuple)
+    sizes = list(sample_shape) if is_list else [sample_shape]
+    known = [size for size in sizes if not tf.is_tensor(size)]
+    if any(isinstance(n, bool) or not isinstance(n, numbers.Integral) for n in known):
+        raise TypeError(
+            "`sample_shape` must be a whole number or whole numbers; received "
+            f"{sample_shape!r}. Pass a number such as 5."
+        )
+    if any(size < 0 for size in known):
+        raise ValueError(f"`sample_shape` must be at least 0; received {sample_shape!r}.")
 
 
 def positive_integer(value: Any, name: str) -> int:

@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfgen import random
+from tfgen.layers.arguments import check_inputs
 from tfgen.layers.conversion import (
     canonical_conversion,
     conversion_config,
@@ -143,6 +144,12 @@ class DistributionLayer(keras.layers.Layer):
                 f"{self._params_rule()}; received shape {shape}. End the "
                 f"layer before it in {needed} units (`params_size` gives the number)."
             )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.layers.Layer`'s, which fails obscurely on what is no tensor."""
+        if args:
+            check_inputs(args[0])
+        return super().__call__(*args, **kwargs)
 
     def call(self, inputs: tf.Tensor) -> TensorDistribution:
         """The distribution at `inputs` `[*batch, params_size]`."""

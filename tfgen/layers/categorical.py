@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.layers.arguments import canonical_size
+from tfgen.layers.arguments import canonical_size, check_params
 from tfgen.layers.base import DistributionLayer, register
 from tfgen.layers.mixture import components_and_logits
 
@@ -81,6 +81,7 @@ class OneHotCategorical(_Categorical):
         validate_args: bool = False,
     ) -> tfd.Distribution:
         """The TFP distribution at `params` `[*batch, D]`."""
+        check_params(params, event_size)
         return tfd.OneHotCategorical(
             logits=tf.ensure_shape(params, [*params.shape[:-1], event_size]),
             dtype=dtype or params.dtype,

@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 
 from tfgen import random
 from tfgen.layers import sampling
+from tfgen.layers.arguments import check_sample_shape
 from tfgen.layers.discrete_law import discrete_law
 from tfgen.layers.rows import take_rows
 from tfgen.layers.tensor_distribution import TensorDistribution
@@ -188,6 +189,7 @@ class FactoredDistribution(tfd.Distribution):
     sample_and_log_prob = experimental_sample_and_log_prob
 
     def _draw(self, sample_shape: Any, seed: Any) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        check_sample_shape(sample_shape)
         keys = self.keys(seed)
         shape = tf.reshape(tf.cast(sample_shape, tf.int32), [-1])
         if shape.shape == [0]:
@@ -214,7 +216,7 @@ class FactoredDistribution(tfd.Distribution):
         """
         names = list(self.layer.factors)
         if not isinstance(value, Mapping) or set(value) != set(names):
-            received = sorted(value) if isinstance(value, Mapping) else value
+            received = sorted(value) if isinstance(value, Mapping) else type(value).__name__
             raise ValueError(
                 f"`value` must be a dict with the latents {names}; received {received}."
             )

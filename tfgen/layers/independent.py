@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.layers.arguments import canonical_event_shape, to_event
+from tfgen.layers.arguments import canonical_event_shape, check_params, to_event
 from tfgen.layers.base import DistributionLayer, register
 from tfgen.layers.bernoulli import Bernoulli
 from tfgen.layers.normal import Normal
@@ -31,6 +31,7 @@ def location_and_raw_scale(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """The two halves of `[*batch, 2 prod(event_shape)]`, each `[*batch, *event_shape]`."""
     event_shape = canonical_event_shape(event_shape)
+    check_params(params, 2 * math.prod(event_shape))
     loc, raw_scale = tf.split(params, 2, axis=-1)
     return to_event(loc, event_shape), to_event(raw_scale, event_shape)
 
@@ -142,8 +143,10 @@ class IndependentBernoulli(IndependentLayer):
         validate_args: bool = False,
     ) -> tfd.Distribution:
         """The TFP distribution at `params` `[*batch, prod(event_shape)]`."""
+        shape = canonical_event_shape(event_shape)
+        check_params(params, math.prod(shape))
         bernoulli = Bernoulli(
-            logits=to_event(params, canonical_event_shape(event_shape)),
+            logits=to_event(params, shape),
             dtype=dtype or params.dtype,
             validate_args=validate_args,
         )

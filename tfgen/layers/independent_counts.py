@@ -1,5 +1,6 @@
 """Likelihoods of independent whole numbers: counts and 8-bit pixels."""
 
+import math
 import numbers
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,7 +9,12 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.layers.arguments import canonical_event_shape, check_whole, to_event
+from tfgen.layers.arguments import (
+    canonical_event_shape,
+    check_params,
+    check_whole,
+    to_event,
+)
 from tfgen.layers.base import register
 from tfgen.layers.discretized_logistic import DiscretizedLogistic
 from tfgen.layers.independent import (
@@ -57,8 +63,10 @@ class IndependentPoisson(IndependentLayer):
         validate_args: bool = False,
     ) -> tfd.Distribution:
         """The TFP distribution at `params` `[*batch, prod(event_shape)]`."""
+        shape = canonical_event_shape(event_shape)
+        check_params(params, math.prod(shape))
         poisson = tfd.Poisson(
-            log_rate=to_event(params, canonical_event_shape(event_shape)),
+            log_rate=to_event(params, shape),
             validate_args=validate_args,
         )
         return independent(poisson, event_shape, validate_args)

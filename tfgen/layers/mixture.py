@@ -8,7 +8,12 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.layers.arguments import canonical_event_shape, canonical_size, to_event
+from tfgen.layers.arguments import (
+    canonical_event_shape,
+    canonical_size,
+    check_params,
+    to_event,
+)
 from tfgen.layers.base import DistributionLayer, register
 from tfgen.layers.independent import IndependentLogistic, IndependentNormal
 
@@ -35,6 +40,7 @@ def components_and_logits(
     Returns:
         Logits `[*batch, K]` and parameters `[*batch, K, component_params_size]`.
     """
+    check_params(params, num_components * (1 + component_params_size))
     rest = params[..., num_components:]
     return params[..., :num_components], to_event(
         rest, (num_components, component_params_size)

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.layers.arguments import canonical_size, to_event
+from tfgen.layers.arguments import canonical_size, check_params, to_event
 from tfgen.layers.base import DistributionLayer, register
 from tfgen.layers.linear_operator import DiagPlusLowRank, InvertibleMatrix
 from tfgen.layers.multivariate_normal_tril import FastMultivariateNormalTriL
@@ -73,6 +73,7 @@ class MultivariateNormalDiag(_MultivariateNormal):
         params: tf.Tensor, event_size: int, validate_args: bool = False
     ) -> tfd.Distribution:
         """The TFP distribution at `params` `[*batch, 2 D]`."""
+        check_params(params, 2 * event_size)
         loc, raw_scale = tf.split(params, 2, axis=-1)
         return tfd.MultivariateNormalDiag(
             loc, scale_of_raw(raw_scale), validate_args=validate_args
@@ -118,6 +119,7 @@ class MultivariateNormalTriL(_MultivariateNormal):
         params: tf.Tensor, event_size: int, validate_args: bool = False
     ) -> tfd.Distribution:
         """The TFP distribution at `params` `[*batch, D + D (D + 1) / 2]`."""
+        check_params(params, MultivariateNormalTriL.params_size(event_size))
         matrix, diagonal = _fill_scale_tril(params[..., event_size:], event_size)
         return FastMultivariateNormalTriL(
             params[..., :event_size],
@@ -177,6 +179,7 @@ class MultivariateNormalScale(_MultivariateNormal):
         params: tf.Tensor, event_size: int, validate_args: bool = False
     ) -> tfd.Distribution:
         """The TFP distribution at `params` `[*batch, D + D^2]`."""
+        check_params(params, event_size + event_size**2)
         raw_scale = to_event(params[..., event_size:], (event_size, event_size))
         scale = tf.eye(event_size, dtype=params.dtype) + raw_scale
         return tfd.MultivariateNormalLinearOperator(
@@ -241,6 +244,7 @@ class MultivariateNormalDiagPlusLowRank(_MultivariateNormal):
         params: tf.Tensor, event_size: int, rank: int = 1, validate_args: bool = False
     ) -> tfd.Distribution:
         """The TFP distribution at `params` `[*batch, 2 D + D rank]`."""
+        check_params(params, event_size * (2 + rank))
         loc, raw_scale, factor = tf.split(
             params, [event_size, event_size, event_size * rank], axis=-1
         )

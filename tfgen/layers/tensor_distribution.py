@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 
 from tfgen import random
 from tfgen.layers import sampling
+from tfgen.layers.arguments import check_event_of, check_sample_shape
 from tfgen.layers.rows import take_rows
 from tfgen.layers.undocumented import (
     IsTensorLike,
@@ -168,6 +169,18 @@ class TensorDistribution(tfd.Distribution):
         batch = self.batch_shape_tensor()
         rows = tf.reshape(tf.range(tf.reduce_prod(batch)), batch)
         return random.fold_in(seed, rows)
+
+    def sample(
+        self, sample_shape: Any = (), seed: Any = None, name: str = "sample", **kwargs: Any
+    ) -> tf.Tensor:
+        """Draws, `[*sample_shape, *batch, *event]`; see above for `seed`."""
+        check_sample_shape(sample_shape)
+        return super().sample(sample_shape, seed, name, **kwargs)
+
+    def log_prob(self, value: Any, name: str = "log_prob", **kwargs: Any) -> tf.Tensor:
+        """The logarithm of the density, or of the probability, at `value`."""
+        check_event_of(value, self.event_shape)
+        return super().log_prob(value, name, **kwargs)
 
     def _sample_n(self, n: Any, seed: Any = None) -> tf.Tensor:
         return sampling.sample(self.tensor_distribution, self.keys(seed), n)

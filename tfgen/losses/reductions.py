@@ -1,8 +1,25 @@
 """From log-weights to bounds on log p(x)."""
 
+import numbers
+from typing import Any
+
 import tensorflow as tf
 
 __all__ = ["elbo", "iwlb", "renyi"]
+
+
+def _check(log_weights: Any) -> None:
+    if log_weights is None or isinstance(log_weights, str):
+        raise TypeError(
+            "`log_weights` must be a tensor `[K, B]` of numbers, in nats; received "
+            f"{log_weights!r}. `model.log_weights(x, K)` makes one."
+        )
+    shape = tf.TensorShape(getattr(log_weights, "shape", None))
+    if shape.rank is not None and (not shape.rank or shape[0] == 0):
+        raise ValueError(
+            "`log_weights` must have shape [K, B], K at least 1; received shape "
+            f"{tuple(shape)}."
+        )
 
 
 def elbo(log_weights: tf.Tensor, log_mass: tf.Tensor | None = None) -> tf.Tensor:
@@ -21,6 +38,7 @@ def elbo(log_weights: tf.Tensor, log_mass: tf.Tensor | None = None) -> tf.Tensor
     >>> elbo(tf.constant([[0.0], [2.0]])).numpy()
     array([1.], dtype=float32)
     """
+    _check(log_weights)
     if log_mass is None:
         return tf.reduce_mean(log_weights, axis=0)
     return tf.reduce_sum(tf.math.multiply_no_nan(log_weights, tf.exp(log_mass)), axis=0)
@@ -45,6 +63,7 @@ def iwlb(log_weights: tf.Tensor, log_mass: tf.Tensor | None = None) -> tf.Tensor
     >>> iwlb(tf.math.log([[1.0], [3.0]])).numpy().round(4)  # log 2
     array([0.6931], dtype=float32)
     """
+    _check(log_weights)
     if log_mass is not None:
         return tf.reduce_logsumexp(log_weights + log_mass, axis=0)
     count = tf.cast(tf.shape(log_weights)[0], log_weights.dtype)
@@ -76,6 +95,11 @@ def renyi(
     >>> renyi(tf.math.log([[1.0], [3.0]]), alpha=0.0).numpy().round(4)
     array([0.6931], dtype=float32)
     """
+    _check(log_weights)
+    if isinstance(alpha, str) or not (
+        tf.is_tensor(alpha) or isinstance(alpha, numbers.Real)
+    ):
+        raise TypeError(f"`alpha` must be a number; received {alpha!r}.")
     if alpha == 1:
         raise ValueError(
             "`alpha` must differ from 1; received 1. The limit at 1 is the ELBO: use "

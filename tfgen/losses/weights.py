@@ -114,6 +114,15 @@ def log_weights(
     >>> terms.total.shape.as_list()
     [5, 2]
     """
+    for name, value in (("posterior", posterior), ("prior", prior)):
+        if not hasattr(value, "log_prob"):
+            received = value if value is None else type(value).__name__
+            raise TypeError(f"`{name}` must be a distribution; received {received}.")
+    if not callable(log_likelihood):
+        raise TypeError(
+            "`log_likelihood` must be a function from z to log p(x|z), `[K, B]`; received "
+            f"{log_likelihood!r}."
+        )
     if z is None:
         if key is None:
             raise ValueError(

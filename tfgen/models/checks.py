@@ -5,6 +5,7 @@ import numbers
 from collections.abc import Mapping
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -12,10 +13,15 @@ from tfgen.layers.arguments import positive_integer
 
 __all__ = [
     "check_array",
+    "check_batches",
     "check_bool",
     "check_event",
     "check_given",
+    "check_input",
+    "check_inputs",
     "check_latents",
+    "check_numeric",
+    "check_optimizer",
     "check_precision",
     "check_same_rows",
     "check_seeds",
@@ -38,6 +44,23 @@ def positive_number(value: Any, name: str, or_zero: bool = False) -> float:
         rule = "at least 0" if or_zero else "positive"
         raise ValueError(f"`{name}` must be {rule} and finite; received {value!r}.")
     return number
+
+
+def check_optimizer(value: Any, name: str) -> None:
+    """Raises an error unless `value` is what Keras makes an optimizer of."""
+    hint = "Pass 'adam', or one such as `keras.optimizers.Adam(1e-3)`."
+    if isinstance(value, str):
+        try:
+            keras.optimizers.get(value)
+        except ValueError as error:
+            raise ValueError(
+                f"`{name}` must be an optimizer or its name; received {value!r}, which "
+                f"Keras does not know. {hint}"
+            ) from error
+    elif isinstance(value, numbers.Number):
+        raise TypeError(
+            f"`{name}` must be an optimizer or its name; received {value!r}. {hint}"
+        )
 
 
 def finite_number(value: Any, name: str) -> float:
@@ -101,11 +124,8 @@ def check_array(value: Any, name: str, event_shape: tuple | None = None) -> None
         TypeError: if the dtype is not numeric.
         ValueError: if the array is empty, of another shape, or not finite.
     """
+    check_numeric(value, name)
     dtype = tf.as_dtype(value.dtype)
-    if not (dtype.is_floating or dtype.is_integer or dtype.is_bool):
-        raise TypeError(
-            f"`{name}` must be numeric; received dtype {dtype.name}. Convert it to float32."
-        )
     shape = tuple(value.shape)
     if not shape or shape[0] == 0:
         raise ValueError(
@@ -124,6 +144,69 @@ def check_array(value: Any, name: str, event_shape: tuple | None = None) -> None
             )
     elif dtype.is_floating and tf.executing_eagerly():
         check_array(value.numpy(), name)
+
+
+def check_batches(data: Any, event_shape: Any, name: str) -> None:
+    """Raises a ValueError where a `tf.data.Dataset` is empty, or of single examples.
+
+    Args:
+        data: the dataset.
+        event_shape: of one example of its first entry; `None` where that is not known.
+        name: the argument's name.
+    """
+    if data.cardinality() == 0:
+        raise ValueError(
+            f"`{name}` must hold at least one batch; received a dataset with no batch. "
+            "Check what it was made of."
+        )
+    spec = tf.nest.flatten(data.element_spec)[0]
+    shape = getattr(spec, "shape", tf.TensorShape(None))
+    if event_shape is not None and shape == tf.TensorShape(event_shape):
+        raise ValueError(
+            f"`{name}` must be a dataset of batches; received one of elements of shape "
+            f"{tuple(shape)}. Call `dataset.batch(100)`."
+        )
+
+
+def check_inputs(given: Mapping[str, Any]) -> None:
+    """Raises an error unless what is given by name is numeric and has rows.
+
+    Args:
+        given: arrays, tensors or numbers by name, or lists of such.
+
+    Raises:
+        TypeError: if one is missing, or of a dtype that is not numeric.
+        ValueError: if one holds no row.
+    """
+    for name, entry in given.items():
+        text = "x" if name == "x" else f"x[{name!r}]"
+        for value in [entry] if entry is None else keras.tree.flatten(entry):
+            check_input(value, text)
+
+
+def check_input(value: Any, name: str) -> None:
+    """Raises an error where `value` is none, or holds no row or no numbers."""
+    if value is None or isinstance(value, str | bytes):
+        raise TypeError(
+            f"`{name}` must be an array of numbers; received {value!r}. Pass an array of "
+            "one row an example."
+        )
+    if not (hasattr(value, "dtype") and hasattr(value, "shape")):
+        return
+    check_numeric(value, name)
+    if value.shape[:1] == (0,):
+        raise ValueError(
+            f"`{name}` must hold at least one example; received shape {tuple(value.shape)}."
+        )
+
+
+def check_numeric(value: Any, name: str) -> None:
+    """Raises a TypeError unless an array is of real numbers, integers or booleans."""
+    dtype = tf.as_dtype(value.dtype)
+    if not (dtype.is_floating or dtype.is_integer or dtype.is_bool):
+        raise TypeError(
+            f"`{name}` must be numeric; received dtype {dtype.name}. Convert it to float32."
+        )
 
 
 def check_event(shape: tuple, name: str, event_shape: tuple, hint: str = "") -> None:
@@ -156,12 +239,13 @@ def observed(given: Mapping[str, Any]) -> Any:
     return x
 
 
-def check_given(given: Mapping[str, Any], structure: Any) -> None:
+def check_given(given: Mapping[str, Any], structure: Any, prefix: str = "") -> None:
     """Raises a ValueError unless what is given has the names and shapes of the model.
 
     Args:
         given: arrays or tensors by name.
         structure: the model's structure.
+        prefix: of the argument's name in messages.
     """
     expected = structure.given
     if set(given) != set(expected):
@@ -169,16 +253,16 @@ def check_given(given: Mapping[str, Any], structure: Any) -> None:
         unknown = [name for name in given if name not in expected]
         fix = f"Give {missing} too." if missing else f"Leave out {unknown}."
         raise ValueError(
-            f"`x` must hold {list(expected)}, which the model was built with; received "
-            f"{list(given)}. {fix}"
+            f"`{prefix}x` must hold {list(expected)}, which the model was built with; "
+            f"received {list(given)}. {fix}"
         )
     for name, value in given.items():
         if isinstance(value, list | tuple):
             continue
-        text = "x" if name == "x" else f"x[{name!r}]"
+        text = f"{prefix}x" if name == "x" else f"{prefix}x[{name!r}]"
         check_event(tuple(value.shape), text, tuple(expected[name].shape)[1:])
     arrays = {n: v for n, v in given.items() if not isinstance(v, list | tuple)}
-    check_same_rows(arrays, None, "x", "")
+    check_same_rows(arrays, None, f"{prefix}x", "")
 
 
 def check_same_rows(

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfgen import random
 from tfgen.models import checks
+from tfgen.models.config_sizes import check_sizes
 from tfgen.training import FusedModel
 
 __all__ = ["GenerativeModel"]
@@ -60,6 +61,7 @@ class GenerativeModel(FusedModel):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """The model that `get_config` described."""
+        check_sizes(config)
         config = dict(config)
         for part in (*cls._parts, "dtype"):
             if part in config:
@@ -99,6 +101,12 @@ class GenerativeModel(FusedModel):
     def _keys(self, seed: Any, count: Any) -> tf.Tensor:
         """The keys of rows 0, 1, ..., `[count, 2]`; fresh ones if `seed` is `None`."""
         if seed is not None:
+            if np.ndim(seed) > 0 and not random.is_key(seed):
+                raise ValueError(
+                    "`seed` must be one integer; received integers of shape "
+                    f"{np.shape(seed)}. Pass a number such as 0: each row has noise of its "
+                    "own."
+                )
             return random.row_keys(seed, 0, tf.range(count))
         return random.fold_in(random.next_key(self.seed_generator), tf.range(count))
 

@@ -13,10 +13,11 @@ import tensorflow_probability as tfp
 from tfgen import random, serving
 from tfgen.layers import central_value, discrete_law, sample
 from tfgen.layers.distribution_config import deserialize_prior, serialize_prior
-from tfgen.losses import ELBO, LogWeights, log_weights
+from tfgen.losses import ELBO, Draws, LogWeights, log_weights
 from tfgen.losses.estimators import is_pathwise
 from tfgen.models import checks, structure
 from tfgen.models.blocks import in_row_blocks
+from tfgen.models.config_sizes import check_sizes
 from tfgen.models.generative import GenerativeModel
 from tfgen.models.given import (
     check_posterior,
@@ -147,6 +148,7 @@ class LatentVariableModel(GenerativeModel):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """The model that `get_config` described."""
+        check_sizes(config)
         prior = config["prior"]
         prior = None if prior is None else deserialize_prior(prior)
         return super().from_config({**config, "prior": prior}, custom_objects)
@@ -254,9 +256,14 @@ class LatentVariableModel(GenerativeModel):
         Raises:
             ValueError: if a condition is missing, unknown, or of another batch size.
         """
-        z = keras.tree.map_structure(
-            lambda value: tf.cast(tf.convert_to_tensor(value), self.variable_dtype), z
-        )
+        if z is None or isinstance(z, str):
+            raise TypeError(
+                f"`z` must be a tensor, or a dict of latents by name; received {z!r}."
+            )
+        z = keras.tree.map_structure(tf.convert_to_tensor, z)
+        for value in keras.tree.flatten(z):
+            checks.check_input(value, "z")
+        z = keras.tree.map_structure(lambda value: tf.cast(value, self.variable_dtype), z)
         checks.check_latents(z, self.structure)
         count = keras.tree.flatten(z)[0].shape[0]
         return self._likelihood(z, given_conditions(condition, self.structure, count))
@@ -389,6 +396,8 @@ class LatentVariableModel(GenerativeModel):
         num_samples = checks.positive_integer(num_samples, "num_samples")
         given, y = self._prepare(x, y, posterior)
         keys = self._keys(seed, num_rows({"y": y})) if z is None else None
+        if z is not None:
+            z = self._checked_draws(z, y.shape[0])
         factory, tensors = _taken_apart(posterior)
 
         def make() -> Callable:
@@ -403,6 +412,28 @@ class LatentVariableModel(GenerativeModel):
         name = ("log_weight_terms", factory, num_samples if z is None else None)
         program = self.program(name, make, reduce_retracing=True)
         return program(given, y, tensors, keys, z)
+
+    def _checked_draws(self, z: Any, count: Any) -> Any:
+        """z `[K, B, *latent]`, or a dict of such, as tensors of the model's dtype."""
+        latents = self.structure.latents
+        if isinstance(z, Draws) or (self.structure.is_joint and not isinstance(z, Mapping)):
+            return z
+
+        def checked(value: Any, event_shape: Any, name: str) -> tf.Tensor:
+            value = tf.convert_to_tensor(value)
+            shapes = [tf.TensorShape([None, n, *event_shape]) for n in (count, 1)]
+            if not any(map(value.shape.is_compatible_with, shapes)):
+                raise ValueError(
+                    f"`{name}` must have shape [K, B, *latent], {tuple(shapes[0])}; "
+                    f"received {tuple(value.shape)}. Reshape it."
+                )
+            return tf.cast(value, self.variable_dtype)
+
+        if not isinstance(z, Mapping):
+            return checked(z, latents["z"], "z")
+        if set(z) != set(latents):
+            raise ValueError(f"`z` must hold {list(latents)}; received {list(z)}.")
+        return {name: checked(z[name], latents[name], f"z[{name!r}]") for name in z}
 
     def log_prob(
         self,
@@ -457,6 +488,8 @@ class LatentVariableModel(GenerativeModel):
             largest log-weights, descending, `[keep, B]`.
         """
         num_samples = checks.positive_integer(num_samples, "num_samples")
+        if keep != 0:
+            keep = checks.positive_integer(keep, "keep")
         given, y = self._prepare(x, y, posterior)
         count = num_rows({"y": y})
         keys = self._keys(seed, count)
@@ -651,6 +684,7 @@ class LatentVariableModel(GenerativeModel):
     def _checked(self, x: Any) -> dict[str, Any]:
         """The inputs, as tensors by name, checked against the model's names and shapes."""
         given = of_x(read_dataset(x)[0])
+        checks.check_inputs(given)
         self._build_for(given)
         given = self._to_given(given)
         checks.check_given(given, self.structure)
@@ -667,6 +701,7 @@ class LatentVariableModel(GenerativeModel):
         is_dataset = isinstance(x, tf.data.Dataset)
         x, y = read_dataset(x, y)
         given = of_x(x)
+        checks.check_inputs(given)
         same = y is None
         y = tf.convert_to_tensor(checks.observed(given) if same else y)
         if posterior is None:
@@ -676,6 +711,11 @@ class LatentVariableModel(GenerativeModel):
             given = given_conditions(_conditions(given), self.structure, y.shape[0])
         name = "x" if same else "y"
         self._check_observed_shape(tuple(y.shape), name, same, is_dataset)
+        if tf.executing_eagerly():
+            if not same and "x" in given and not isinstance(given["x"], list):
+                checks.check_same_rows({"y": y}, num_rows(given), "y", "rows of x")
+            checks.check_array(y, name)
+            self.structure.check_support(y.numpy(), name)
         return given, y
 
     def _check_observed_shape(

@@ -223,8 +223,8 @@ class MeanFieldVAE(VAE):
         """Checks indices and examples; as `VAE.prepare_fit`."""
         if call.validation_split:
             raise ValueError(
-                "`validation_split` holds out examples, whose rows are then never fitted; "
-                f"received {call.validation_split}. Judge new examples by "
+                "`validation_split` must be left out, since the rows of held-out examples "
+                f"are never fitted; received {call.validation_split}. Try new ones by "
                 "`model.refine(x, steps)`."
             )
         call.x = self._with_checks(call.x)
@@ -282,6 +282,11 @@ class MeanFieldVAE(VAE):
         return y
 
     def _check_index(self, index: Any, name: str = "index") -> None:
+        if index is None:
+            raise TypeError(
+                f"`{name}` must be integers; received None. Pass each example's number, "
+                "such as `np.arange(len(x))`."
+            )
         values = np.asarray(index)
         if not np.issubdtype(values.dtype, np.integer):
             raise TypeError(
@@ -395,6 +400,11 @@ class MeanFieldVAE(VAE):
                 f"parameters of shape {needed}; received {type(posterior.layer).__name__} "
                 f"with {tuple(raw.shape)}."
             )
+        if len(np.unique(index)) < len(index):
+            raise ValueError(
+                "`index` must name each row once; received a row twice in "
+                f"{np.asarray(index).tolist()}. Leave out the second."
+            )
         self.table.start_at(tf.convert_to_tensor(index), raw)
 
     def predict(self, index: Any, *args: Any, **kwargs: Any) -> Any:
@@ -439,6 +449,7 @@ class MeanFieldVAE(VAE):
         """
         if posterior is None:
             x, _ = read_dataset(x)
+            checks.check_inputs(of_x(x))
             shape = [len(of_x(x)["x"]), self.posterior._params_size()]
             posterior = self.posterior.distribution(tf.zeros(shape))
         return super().refine(

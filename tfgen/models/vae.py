@@ -132,6 +132,7 @@ class VAE(LatentVariableModel):
                 `penalties` no list of penalties.
         """
         checks.check_bool(guard, "guard")
+        checks.check_optimizer(optimizer, "optimizer")
         checks.check_precision({"encoder": self.encoder, "decoder": self.decoder})
         bound = get_bound(self.default_loss if loss is None else loss)
         batch_penalties = BatchPenalties(get_penalties(penalties))
@@ -270,6 +271,7 @@ class VAE(LatentVariableModel):
     def prepare_predict(self, call: PredictCall) -> None:
         """Checks the inputs that are arrays."""
         given = of_x(call.x)
+        checks.check_inputs(given)
         if all(map(_is_array, keras.tree.flatten(given))):
             self._build_for(given)
             checks.check_given(given, self.structure)
@@ -280,6 +282,11 @@ class VAE(LatentVariableModel):
             x_spec, y_spec, _ = keras.utils.unpack_x_y_sample_weight(x.element_spec)
             given = of_x(x_spec)
             self._build_for(given)
+            expected = self.structure.given.get("x")
+            event_shape = None
+            if isinstance(expected, tf.TensorSpec) and list(given) == ["x"]:
+                event_shape = expected.shape[1:]
+            checks.check_batches(x, event_shape, f"{prefix}x")
             y_spec = given.get("x") if y_spec is None else y_spec
             if isinstance(y_spec, tf.TensorSpec) and y_spec.shape.rank is not None:
                 same = y_spec is given.get("x")
@@ -287,6 +294,7 @@ class VAE(LatentVariableModel):
                 self._check_observed_shape(tuple(y_spec.shape), name, same, is_dataset=True)
             return y
         given = of_x(x)
+        checks.check_inputs(given)
         if not all(map(_is_array, keras.tree.flatten(given))):
             return y
         self._build_for(given)
@@ -297,6 +305,9 @@ class VAE(LatentVariableModel):
         if _is_array(observed):
             self._check_observed_shape(tuple(observed.shape), name, y is None)
             checks.check_array(observed, name)
+            if y is not None:
+                rows = len(keras.tree.flatten(given)[0])
+                checks.check_same_rows({"y": observed}, rows, name, "rows of x")
             self.structure.check_support(np.asarray(observed), name)
         if weight is not None:
             checks.check_weights(weight, len(keras.tree.flatten(given)[0]))
@@ -309,7 +320,7 @@ class VAE(LatentVariableModel):
             text = f"{prefix}x" if name == "x" else f"{prefix}x[{name!r}]"
             for array in keras.tree.flatten(value):
                 checks.check_array(array, text)
-        checks.check_given(given, self.structure)
+        checks.check_given(given, self.structure, prefix)
 
     def _build_for(self, x: Any) -> None:
         was_built = self.built

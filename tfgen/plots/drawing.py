@@ -1,8 +1,9 @@
 """What the pictures share: a figure, where it is saved, styles that differ in grey."""
 
 import os
-import pathlib
 from typing import Any
+
+from tfgen.serving.files import written_whole
 
 __all__ = ["GREYS", "PALETTE", "Filepath", "line_style", "new_figure", "save"]
 
@@ -42,9 +43,8 @@ def new_figure(size: tuple[float, float], name: str, layout: Any = None) -> Any:
 def save(figure: Any, filepath: Filepath) -> Any:
     """Writes a figure to `filepath`, unless that is `None`, and returns it."""
     if filepath is not None:
-        filepath = pathlib.Path(filepath)
-        filepath.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(filepath, dpi=_SAVED_DPI)
+        with written_whole(filepath) as partial:
+            figure.savefig(partial, dpi=_SAVED_DPI)
     return figure
 
 

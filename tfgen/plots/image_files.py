@@ -8,6 +8,7 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from tfgen.plots.tiles import check_columns, scale_images, tile
+from tfgen.serving.files import written_whole
 
 __all__ = ["save_image_grid", "write_png"]
 
@@ -53,6 +54,5 @@ def save_image_grid(
 def write_png(filepath: str | os.PathLike, picture: np.ndarray) -> None:
     """Writes a picture `[height, width, C]`, in [0, 1], as a PNG file."""
     png = tf.io.encode_png(np.rint(255 * picture).astype(np.uint8))
-    filepath = pathlib.Path(filepath)
-    filepath.parent.mkdir(parents=True, exist_ok=True)
-    filepath.write_bytes(png.numpy())
+    with written_whole(filepath) as partial:
+        partial.write_bytes(png.numpy())

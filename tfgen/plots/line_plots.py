@@ -79,8 +79,18 @@ def save_curves(
         >>> os.path.exists(filepath)
         True
     """
+    if not isinstance(curves, Mapping):
+        raise TypeError(
+            f"`curves` must be a dict from a name to (x, y); received {curves!r}."
+        )
     if not curves:
         raise ValueError("`curves` must hold at least one curve; received none.")
+    for name, (x, y) in curves.items():
+        if np.size(x) != np.size(y):
+            raise ValueError(
+                f"`curves[{name!r}]` must hold as many x as y; received {np.size(x)} and "
+                f"{np.size(y)}."
+            )
     _draw("save_curves", curves, xlabel, ylabel, filepath)
 
 

@@ -1,6 +1,7 @@
 """Images checked, scaled to [0, 1] and laid side by side, as arrays."""
 
 import math
+import numbers
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,10 @@ def check_columns(num_columns: int | None, num_images: int) -> int:
     """How many images are in a row; by default about as many as there are rows."""
     if num_columns is None:
         return math.ceil(math.sqrt(num_images))
+    if isinstance(num_columns, bool) or not isinstance(num_columns, numbers.Integral):
+        raise TypeError(
+            f"`num_columns` must be a whole number or None; received {num_columns!r}."
+        )
     if num_columns < 1:
         raise ValueError(f"`num_columns` must be at least 1; received {num_columns}.")
     return num_columns
@@ -34,6 +39,8 @@ def check_columns(num_columns: int | None, num_images: int) -> int:
 
 def check_images(images: ArrayLike, name: str = "images") -> np.ndarray:
     """Images as float64 `[N, H, W, C]`, or an error that says what is wrong."""
+    if images is None or isinstance(images, str):
+        raise TypeError(f"`{name}` must be an array of intensities; received {images!r}.")
     images = np.asarray(images, dtype=np.float64)
     if images.ndim == 3:
         images = images[..., None]
@@ -87,6 +94,8 @@ def tile(images: np.ndarray, num_columns: int, zoom: int = 1, gap: int = 1) -> n
     Raises:
         ValueError: if `zoom` is below 1.
     """
+    if isinstance(zoom, bool) or not isinstance(zoom, numbers.Integral):
+        raise TypeError(f"`zoom` must be a whole number; received {zoom!r}.")
     if zoom < 1:
         raise ValueError(f"`zoom` must be at least 1; received {zoom}.")
     num, height, width, channels = images.shape

@@ -4,6 +4,8 @@ import itertools
 import os
 from collections.abc import Sequence
 
+from tfgen.serving.files import written_whole
+
 __all__ = ["check_batch_sizes", "write_batching", "write_config"]
 
 _BATCHING = """\
@@ -33,6 +35,11 @@ prometheus_config {
 
 def check_batch_sizes(batch_sizes: Sequence[int]) -> tuple[int, ...]:
     """The sizes as a tuple, if they are positive and increase, as a server requires."""
+    if not hasattr(batch_sizes, "__iter__"):
+        raise TypeError(
+            f"`batch_sizes` must be a list of integers; received {batch_sizes!r}. Pass one "
+            "such as (1, 8, 64)."
+        )
     sizes = tuple(batch_sizes)
     if (
         not sizes
@@ -80,21 +87,36 @@ def write_config(directory: str | os.PathLike, base_path: str = "/models") -> li
         The names of the models, sorted.
 
     Raises:
+        FileNotFoundError: there is no such directory.
+        TypeError: `directory` is no path.
         ValueError: no model below `directory`.
     """
+    if not isinstance(directory, str | os.PathLike):
+        raise TypeError(
+            f"`directory` must be a path; received {directory!r}. Pass a string, such as "
+            "'models'."
+        )
+    if not os.path.isdir(directory):
+        raise FileNotFoundError(
+            "`directory` must exist, and hold what `export` wrote; received "
+            f"{os.fspath(directory)!r}."
+        )
     names = sorted(name for name in os.listdir(directory) if _served(directory, name))
     if not names:
         raise ValueError(
             "`directory` must have sub-directories that `export` wrote versions to; "
-            f"found none in {os.fspath(directory)!r}."
+            f"received {os.fspath(directory)!r}, where there is none."
         )
     models = "".join(
         _MODEL.format(name=name, base_path=base_path.rstrip("/")) for name in names
     )
-    with open(os.path.join(directory, "models.config"), "w") as file:
-        file.write(f"model_config_list {{\n{models}}}\n")
-    with open(os.path.join(directory, "monitoring.config"), "w") as file:
-        file.write(_MONITORING)
+    texts = {
+        "models.config": f"model_config_list {{\n{models}}}\n",
+        "monitoring.config": _MONITORING,
+    }
+    for name, text in texts.items():
+        with written_whole(os.path.join(directory, name)) as partial:
+            partial.write_text(text)
     return names
 
 

@@ -70,6 +70,8 @@ def export(
     """
     base = check_base(filepath)
     check_version(base, version)
+    if not isinstance(xla, bool):
+        raise TypeError(f"`xla` must be True or False; received {xla!r}.")
     batch_sizes = check_batch_sizes(batch_sizes)
     _check_names(signatures)
     named = dict(signatures)
@@ -97,9 +99,17 @@ def export(
 
 
 def _check_names(signatures: Mapping[str, Signature]) -> None:
+    if not isinstance(signatures, Mapping):
+        raise TypeError(
+            f"`signatures` must be a dict of `Signature`s by name; received {signatures!r}."
+        )
     if not signatures:
         raise ValueError("`signatures` must hold at least one; received none.")
-    for name in signatures:
+    for name, signature in signatures.items():
+        if not isinstance(signature, Signature):
+            raise TypeError(
+                f"`signatures[{name!r}]` must be a `Signature`; received {signature!r}."
+            )
         if not name.isidentifier() or name == _DEFAULT or name.endswith(_XLA_SUFFIX):
             raise ValueError(
                 "A key of `signatures` must be an identifier other than "

@@ -48,10 +48,17 @@ def forbidden_ops(version_dir: str | os.PathLike, signature: str) -> list[str]:
         What was found, sorted, each as "operation in function"; empty if portable.
 
     Raises:
+        FileNotFoundError: there is no SavedModel.
         ValueError: there is no such signature.
     """
     saved_model = saved_model_pb2.SavedModel()
-    with open(os.path.join(version_dir, "saved_model.pb"), "rb") as file:
+    path = os.path.join(version_dir, "saved_model.pb")
+    if not os.path.exists(path):
+        raise FileNotFoundError(
+            "`version_dir` must hold a file `saved_model.pb`; received "
+            f"{os.fspath(version_dir)!r}. Pass what `export` returned."
+        )
+    with open(path, "rb") as file:
         saved_model.ParseFromString(file.read())
     (meta_graph,) = saved_model.meta_graphs
     if signature not in meta_graph.signature_def:

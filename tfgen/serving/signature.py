@@ -46,6 +46,11 @@ class Signature:
                 "`function` must be callable with the inputs as keyword arguments; "
                 f"received {self.function!r}."
             )
+        if not isinstance(self.inputs, Mapping):
+            raise TypeError(
+                "`inputs` must be a dict from an input's name to its `tf.TensorSpec`; "
+                f"received {self.inputs!r}."
+            )
         if not self.inputs:
             raise ValueError(
                 "`inputs` must name at least one input, since the batch is the first "
@@ -58,6 +63,8 @@ class Signature:
 def _check_input(name: str, spec: tf.TensorSpec) -> None:
     if not isinstance(spec, tf.TensorSpec):
         raise TypeError(f"`inputs[{name!r}]` must be a `tf.TensorSpec`; received {spec!r}.")
+    if not isinstance(name, str):
+        raise TypeError(f"A key of `inputs` must be a string; received {name!r}.")
     if not name.isidentifier():
         raise ValueError(
             "A key of `inputs` must be a Python identifier, since it is passed as a "

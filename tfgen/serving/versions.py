@@ -16,8 +16,14 @@ def check_base(filepath: str | os.PathLike) -> str:
 
     Raises:
         NotADirectoryError: `filepath` is a file.
+        TypeError: `filepath` is no path.
         ValueError: `filepath` is empty or no local path.
     """
+    if not isinstance(filepath, str | os.PathLike):
+        raise TypeError(
+            f"`filepath` must be a path; received {filepath!r}. Pass a directory, such as "
+            "'models/gan'."
+        )
     path = os.fspath(filepath)
     if not path:
         raise ValueError(

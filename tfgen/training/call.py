@@ -6,6 +6,7 @@ attributes in place. Names, order and defaults are Keras's.
 """
 
 import dataclasses
+import numbers
 from typing import Any
 
 import keras
@@ -39,6 +40,15 @@ class FitCall:
         if isinstance(self.callbacks, keras.callbacks.CallbackList):
             self.callbacks = self.callbacks.callbacks
         self.callbacks = list(keras.tree.flatten(self.callbacks or []))
+        for callback in self.callbacks:
+            if not hasattr(callback, "set_model"):
+                raise TypeError(
+                    "`callbacks` must be a list of `keras.callbacks.Callback`s; received "
+                    f"{callback!r}."
+                )
+        _check_counts(self, "batch_size", "steps_per_epoch", "validation_batch_size")
+        _check_counts(self, "validation_steps")
+        _check_counts(self, "epochs", "initial_epoch", least=0)
 
 
 @dataclasses.dataclass
@@ -54,6 +64,9 @@ class EvaluateCall:
     callbacks: Any = None
     return_dict: bool = False
 
+    def __post_init__(self) -> None:
+        _check_counts(self, "batch_size", "steps")
+
 
 @dataclasses.dataclass
 class PredictCall:
@@ -64,3 +77,21 @@ class PredictCall:
     verbose: str | int = "auto"
     steps: int | None = None
     callbacks: Any = None
+
+    def __post_init__(self) -> None:
+        _check_counts(self, "batch_size", "steps")
+
+
+def _check_counts(call: Any, *names: str, least: int = 1) -> None:
+    """Raises an error unless arguments are whole numbers of at least `least`, or `None`."""
+    for name in names:
+        value = getattr(call, name)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+            raise TypeError(
+                f"`{name}` must be a whole number; received {value!r} of type "
+                f"{type(value).__name__}. Pass a number such as 100."
+            )
+        if value < least:
+            raise ValueError(f"`{name}` must be at least {least}; received {value}.")

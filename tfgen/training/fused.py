@@ -24,7 +24,12 @@ from tfgen.training.ahead import Ahead
 from tfgen.training.backup import BackupAndRestore
 from tfgen.training.call import EvaluateCall, FitCall, PredictCall
 from tfgen.training.callback_list import ExactStepCallbackList, FirstEpoch, find_backup
-from tfgen.training.policy import check_steps_per_execution, steps_for, xla_pays
+from tfgen.training.policy import (
+    check_steps_per_execution,
+    check_switch,
+    steps_for,
+    xla_pays,
+)
 from tfgen.training.program import Program, describe
 from tfgen.training.replicas import replicated
 from tfgen.training.residence import Residence
@@ -77,6 +82,8 @@ class FusedModel(keras.Model):
             ValueError: if `steps_per_execution` is below 1.
             TypeError: if it is neither an integer nor `"auto"`.
         """
+        check_switch(jit_compile, "jit_compile", "auto")
+        check_switch(kwargs.get("run_eagerly"), "run_eagerly")
         self._given_steps = check_steps_per_execution(steps_per_execution)
         self._given_jit = jit_compile
         if jit_compile == "auto":
@@ -287,6 +294,15 @@ class FusedModel(keras.Model):
             ValueError: if `filepath` has another ending: Keras's older format can't hold
                 the parts of a model that are models themselves.
         """
+        if not isinstance(filepath, str | os.PathLike):
+            raise TypeError(
+                f"`filepath` must be a path; received {filepath!r}. Pass one such as "
+                "'model.keras'."
+            )
+        if not os.fspath(filepath):
+            raise ValueError(
+                "`filepath` must not be empty; received ''. Pass one such as 'model.keras'."
+            )
         if os.fspath(filepath).endswith((".h5", ".hdf5")):
             path = os.path.splitext(os.fspath(filepath))[0]
             raise ValueError(

@@ -9,11 +9,13 @@ import numbers
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 __all__ = [
     "Work",
     "check_steps_per_execution",
+    "check_switch",
     "steps_for",
     "steps_worth_compiling",
     "xla_pays",
@@ -54,6 +56,17 @@ def check_steps_per_execution(value: Any) -> int | str:
             "for a program a step."
         )
     return int(value)
+
+
+def check_switch(value: Any, name: str, *others: str) -> None:
+    """Raises a TypeError unless `value` is True, False, `None` or one of `others`."""
+    if value is None or isinstance(value, bool | np.bool_):
+        return
+    if not (isinstance(value, str) and value in others):
+        choices = ["True", "False", *map(repr, others)]
+        raise TypeError(
+            f"`{name}` must be one of {', '.join(choices)}; received {value!r}."
+        )
 
 
 def _leaves(layer: keras.layers.Layer) -> list[keras.layers.Layer]:

@@ -1,6 +1,7 @@
 """Checks of a GAN's networks, settings and data, made before the first step."""
 
 import math
+import numbers
 from typing import Any
 
 import keras
@@ -151,6 +152,13 @@ def check_stabilisers(
         raise ValueError(
             f"`gradient_penalty` must be one of {known}; received {gradient_penalty!r}."
         )
+    for name, value in (
+        ("gradient_penalty_weight", gradient_penalty_weight),
+        ("label_smoothing", label_smoothing),
+        ("generator_ema", 0.0 if generator_ema is None else generator_ema),
+    ):
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise TypeError(f"`{name}` must be a number; received {value!r}.")
     if not (math.isfinite(gradient_penalty_weight) and gradient_penalty_weight >= 0):
         raise ValueError(
             "`gradient_penalty_weight` must be finite and at least 0; received "
@@ -207,7 +215,12 @@ def check_data(
             condition is missing, unknown, or of another shape or number of rows.
     """
     if isinstance(x, tf.data.Dataset):
+        checks.check_batches(x, None if conditions else sample_shape, name)
         check_batch(x.element_spec, sample_shape, conditions, name)
+    elif x is None:
+        raise TypeError(
+            f"`{name}` must be an array, a dict of arrays or a dataset; received None."
+        )
     elif isinstance(x, dict) or (hasattr(x, "shape") and hasattr(x, "dtype")):
         x, _ = check_batch(x, sample_shape, conditions, name)
         checks.check_array(x, name)

@@ -52,7 +52,7 @@ from tfgen.models.gan.updates import (
 from tfgen.models.generative import GenerativeModel
 from tfgen.models.loss_guard import LossGuard
 from tfgen.random import Stream
-from tfgen.training import EvaluateCall, FitCall, global_rows
+from tfgen.training import EvaluateCall, FitCall, PredictCall, global_rows
 
 __all__ = ["GAN"]
 
@@ -224,6 +224,8 @@ class GAN(GenerativeModel):
                 "since an optimizer keeps state for its variables; received one twice. "
                 "Make a second."
             )
+        checks.check_optimizer(generator_optimizer, "generator_optimizer")
+        checks.check_optimizer(discriminator_optimizer, "discriminator_optimizer")
         generator_loss = self.loss
         optimizer = build_optimizer(generator_optimizer, self.generator)
         super().compile(optimizer=optimizer, auto_scale_loss=False, **kwargs)
@@ -321,6 +323,13 @@ class GAN(GenerativeModel):
     def prepare_evaluate(self, call: EvaluateCall) -> None:
         """Checks the data."""
         self._check_call(call)
+
+    def prepare_predict(self, call: PredictCall) -> None:
+        """Checks z, where it is an array."""
+        z = call.x
+        if z is None or hasattr(z, "shape"):
+            checks.check_input(z, "z")
+            checks.check_event(tuple(z.shape), "z", (self.latent_dim,))
 
     def _check_call(self, call: FitCall | EvaluateCall) -> None:
         for name in ("y", "sample_weight", "class_weight"):
@@ -600,7 +609,8 @@ class GAN(GenerativeModel):
         return fit_calibration(tf.concat(real, axis=0), fake, bound_quantile)
 
     def _checked_data(self, x: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        x = keras.tree.map_structure(tf.convert_to_tensor, x)
+        if x is not None:
+            x = keras.tree.map_structure(tf.convert_to_tensor, x)
         self._check_data(x)
         return check_batch(x, self.sample_shape, self.conditions)
 
