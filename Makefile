@@ -29,7 +29,7 @@ help:
 	@echo "make lint       ruff: lint and format, changing nothing"
 	@echo "make format     ruff: mend what it can"
 	@echo "make typecheck  mypy over tfgen"
-	@echo "make ci         lint, typecheck, test, test-slow"
+	@echo "make ci         lint, typecheck, test"
 	@echo "make clean      remove .venv, caches and built files"
 
 # A stamp is touched last, so an interrupted installation starts again.
@@ -111,7 +111,7 @@ format: $(VENV)/test.stamp
 typecheck: $(VENV)/test.stamp
 	$(RUN) -m mypy
 
-ci: lint typecheck test test-slow
+ci: lint typecheck test
 
 clean:
 	rm -rf $(VENV) build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache
