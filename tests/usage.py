@@ -11,16 +11,13 @@ from typing import Any
 
 import pytest
 
+from tests.new_process import Processes
+
 __all__ = ["Usage"]
 
 FILES_SHOWN = 15
 GROWTH = 200 * 2**20  # bytes
 WHO = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
-
-
-def _cpu_seconds() -> float:
-    """User and system time of this process and of the processes it started."""
-    return sum(sum(resource.getrusage(who)[:2]) for who in WHO)
 
 
 def _resident_bytes() -> int:
@@ -46,18 +43,27 @@ class Usage:
     pytest-xdist, each worker measures and the process that leads them adds up.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, processes: Processes) -> None:
+        self.processes = processes  # whose time and memory count, too
         self.before = 0.0  # importing the tests counts for the first of them
         self.seconds: collections.Counter[str] = collections.Counter()
         self.peaks: dict[int, float] = {}
         self.resident = 0
 
+    def _cpu_seconds(self) -> float:
+        """User and system time of this process and of the processes it started."""
+        own = sum(sum(resource.getrusage(who)[:2]) for who in WHO)
+        return own + self.processes.cpu_seconds
+
+    def _peak_gigabytes(self) -> float:
+        own = max(resource.getrusage(who).ru_maxrss for who in WHO)
+        return max(own, self.processes.peak_kilobytes) / 2**20
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Iterator[None]:
         report: Any = yield
-        now = _cpu_seconds()
-        peak = max(resource.getrusage(who).ru_maxrss for who in WHO) / 2**20
-        report.usage = now - self.before, os.getpid(), peak
+        now = self._cpu_seconds()
+        report.usage = now - self.before, os.getpid(), self._peak_gigabytes()
         self.before = now
         return report
 
