@@ -13,10 +13,30 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is impor
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROCESSES = Processes()
+QUICK_XLA = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+
+
+def _is_quick(config: pytest.Config) -> bool:
+    return config.option.markexpr == "not slow"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Usage(PROCESSES))
+    if _is_quick(config):
+        os.environ.setdefault("XLA_FLAGS", QUICK_XLA)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_compiling(pytestconfig: pytest.Config) -> None:
+    """Among the quick tests, programs are compiled quickly and not to run quickly.
+
+    They compute the same. The slow tests, and whatever runs in a process of its own, have
+    TensorFlow's own settings, but for `XLA_FLAGS`.
+    """
+    if _is_quick(pytestconfig):
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""What the tests cost: the CPU time of each file, the peak memory of each process."""
+"""What the tests cost: CPU time of tests and files, the peak memory of each process."""
 
 import collections
 import ctypes
@@ -16,6 +16,7 @@ from tests.new_process import Processes
 __all__ = ["Usage"]
 
 FILES_SHOWN = 15
+TESTS_SHOWN = 30
 GROWTH = 200 * 2**20  # bytes
 WHO = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
 
@@ -46,7 +47,8 @@ class Usage:
     def __init__(self, processes: Processes) -> None:
         self.processes = processes  # whose time and memory count, too
         self.before = 0.0  # importing the tests counts for the first of them
-        self.seconds: collections.Counter[str] = collections.Counter()
+        self.of_tests: collections.Counter[str] = collections.Counter()
+        self.of_files: collections.Counter[str] = collections.Counter()
         self.peaks: dict[int, float] = {}
         self.resident = 0
 
@@ -74,7 +76,8 @@ class Usage:
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         seconds, process, gigabytes = report.usage
-        self.seconds[report.nodeid.split("::")[0]] += seconds
+        self.of_tests[report.nodeid] += seconds
+        self.of_files[report.nodeid.split("::")[0]] += seconds
         self.peaks[process] = gigabytes
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -82,8 +85,9 @@ class Usage:
             return
         write = terminalreporter.write_line
         terminalreporter.section("CPU time and memory")
-        for name, seconds in self.seconds.most_common(FILES_SHOWN):
+        slowest = self.of_tests.most_common(TESTS_SHOWN)
+        for name, seconds in [*slowest, *self.of_files.most_common(FILES_SHOWN)]:
             write(f"{seconds:7.1f} s  {name}")
-        write(f"{self.seconds.total():7.1f} s  in all")
+        write(f"{self.of_files.total():7.1f} s  in all")
         for process, gigabytes in self.peaks.items():
             write(f"{gigabytes:7.2f} GiB at most in process {process} or one it started")
