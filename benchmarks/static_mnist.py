@@ -1,22 +1,22 @@
-r"""Static MNIST by the clock: the table of arXiv 1509.00519 (Burda, Grosse, Salakhutdinov).
+r"""Static MNIST in limited time: the table of arXiv 1509.00519 (Burda et al.).
 
     python -m benchmarks.static_mnist --num_samples=1 --minutes=30
 
 Trains the paper's one-layer model, 784-200-200-50 with tanh, by L_K with K `num_samples`,
-for so many minutes of wall time (compiling and validation included), and prints log p(x)
+for that many minutes of wall time (compiling and validation included), and prints log p(x)
 of the 10,000 test images by 5,000 importance samples beside the published figure.
-Weights are chosen on `valid` alone. What is not the paper's:
+Weights are chosen on `valid` alone. Differences from the paper:
 
 - Adam's rate rises for the first 2 % of the time, stays for half of it, and falls to 0 by
   half a cosine; weights decay by `weight_decay` times the rate a step.
 - The weight of the KL rises from 0 to 1 over the first 15 %.
 - The gradient is that of DReG, which for K = 1 is sticking-the-landing.
 - K rises over the training: 1 for a quarter of the time, 5 up to 70 % of it where that is
-  less than `num_samples`, then `num_samples`; and from 10 on one sample of K, drawn by
-  weight, runs backward.
-- What is judged is an average of the weights, over the last tenth or so of the steps.
+  less than `num_samples`, then `num_samples`; and from K = 10 on
+  the gradient is computed for one of the K samples, drawn by weight.
+- The result is an average of the weights, over about the last tenth of the steps.
 
-What each of these gave is in `benchmarks/RESULTS.md`.
+The effect of each of these is in `benchmarks/RESULTS.md`.
 
 The data are read from `--data`; see `tfgen.datasets.load_static_mnist`.
 """
@@ -57,7 +57,7 @@ PUBLISHED = {1: -88.71, 5: -87.63, 50: -87.10}
 
 # Shares of the time.
 _WARM_UP, _KL_WARM_UP, _DECAY_FROM = 0.02, 0.15, 0.5
-_VALIDATIONS = 20  # in the part where the rate falls
+_VALIDATIONS = 20  # in the part where the rate decays
 _VALIDATION_SAMPLES = 20
 
 
@@ -85,7 +85,7 @@ def make_model() -> tfgen.models.VAE:
 def make_phases(
     num_samples: int, backward_samples: int | None = None, raise_k: bool = True
 ) -> list[Phase]:
-    """K = 1, then 5 where that is less, then `num_samples`."""
+    """K = 1, then 5 if that is less than `num_samples`, then `num_samples`."""
     if num_samples == 1:
         return [Phase(tfgen.losses.ELBO(estimator="stl"), 1.0)]
     if backward_samples is None and num_samples >= 10:
@@ -104,16 +104,16 @@ def make_phases(
 
 
 def _late(part: float) -> float:
-    """How far the fall of the rate is."""
+    """How far the learning rate has decayed, from 0 to 1."""
     return max(0.0, part - _DECAY_FROM) / (1.0 - _DECAY_FROM)
 
 
 class Course(keras.callbacks.Callback):
-    """Steers a training by its progress, from 0 to 1: rate, averaging, choice, end.
+    """Controls a training by its progress, from 0 to 1: rate, averaging, choice, end.
 
     Args:
-        progress: tells how far the training is.
-        learning_rate: the highest.
+        progress: returns how far the training is, from 0 to 1.
+        learning_rate: the largest learning rate.
         x_valid: the images on which weights are chosen.
     """
 
@@ -180,7 +180,7 @@ def train(
     course: Course,
     batch_size: int,
 ) -> None:
-    """Trains through the phases, and leaves the model with the chosen weights."""
+    """Trains through the phases; the model has the chosen weights at the end."""
     optimizer = keras.optimizers.AdamW(
         course.learning_rate, weight_decay=_WEIGHT_DECAY.value
     )
