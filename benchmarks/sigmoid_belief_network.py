@@ -102,7 +102,7 @@ def train_and_test() -> None:
     model = make_model(x_train.mean(axis=0))
     begin, seconds = time.perf_counter(), 60 * FLAGS.minutes
     progress = lambda: (time.perf_counter() - begin) / seconds
-    course = static_mnist.Course(progress, FLAGS.learning_rate, x_valid)
+    course = static_mnist.Course(progress, FLAGS.learning_rate, x_valid, 20)
     loss = tfgen.losses.IWLB(FLAGS.num_samples, estimator=_ESTIMATOR.value)
     phases = [static_mnist.Phase(loss, 1.0)]
     static_mnist.train(model, x_train, phases, course, FLAGS.batch_size)
