@@ -1,11 +1,11 @@
-r"""Static MNIST: the tables of arXiv 1509.00519 and 1705.07120, one command a row.
+r"""Static MNIST: the tables of arXiv 1509.00519 and 1705.07120, one command for each row.
 
     python -m benchmarks.static_mnist --num_samples=50 --minutes=30
     python -m benchmarks.static_mnist --model=two_layers --num_samples=50 --minutes=40
     python -m benchmarks.static_mnist --model=vamp_prior --minutes=30
     python -m benchmarks.static_mnist --evaluate=static_mnist_k50
 
-Trains a model by L_K with K `num_samples`, for so many minutes (compiling and validation
+Trains a model by L_K with K `num_samples`, for that many minutes (compiling and validation
 included), and prints log p(x) of the 10,000 test images by 5,000 importance samples
 beside the published figure. Minutes are wall time, or with `--clock=cpu` the process's
 CPU time on one thread, which other work on the machine does not change. The models:
@@ -15,23 +15,23 @@ CPU time on one thread, which other work on the machine does not change. The mod
 - `standard_prior`, `vamp_prior`: two gated layers of 300 and 40 latents, arXiv 1705.07120
   (Tomczak and Welling), the latter with 500 pseudo-inputs that start at training images.
 
-Weights are chosen on `valid` alone. What is not the papers':
+Weights are chosen on `valid` alone. Differences from the papers:
 
 - Adam's rate rises for the first 2 % of the time, stays for half of it, and falls to 0 by
   half a cosine; weights decay by `weight_decay` times the rate a step.
 - The weight of the KL rises from 0 to 1 over the first 15 %.
 - The gradient is that of DReG, which for K = 1 is sticking-the-landing.
 - K rises over the training, see `--phases`: 1 for a quarter of the time, 5 up to 70 % of
-  it where that is less than `num_samples`, then `num_samples`; and from 10 on one sample
-  of K, drawn by weight, runs backward.
-- What is judged is an average of the weights, over the last tenth or so of the steps.
+  it where that is less than `num_samples`, then `num_samples`; and from K = 10 on the
+  gradient is computed for one of the K samples, drawn by weight.
+- The result is an average of the weights, over about the last tenth of the steps.
 
 `--schedule=paper` is the training of arXiv 1509.00519 instead: batches of 20, Adam at 1e-3
-times 10^(-i/7) for 3^i epochs, i from 0 to 7, no choice of weights, no clock. It goes on
-from `--backup_dir` where it was killed.
+times 10^(-i/7) for 3^i epochs, i from 0 to 7, no choice of weights, no clock. After a
+kill it continues from `--backup_dir`.
 
-What each of these gave is in `benchmarks/RESULTS.md`. `--output=NAME.keras` keeps the
-model, and `--evaluate` prints the row of one that was kept: a file, or a name in
+The effect of each of these is in `benchmarks/RESULTS.md`. `--output=NAME.keras` saves
+the model, and `--evaluate` prints the row of a saved one: a file, or a name in
 `saved_models/`.
 
 The data are read from `--data`; see `tfgen.datasets.load_static_mnist`.
@@ -118,7 +118,7 @@ PUBLISHED = {
 
 # Shares of the time.
 _WARM_UP, _KL_WARM_UP, _DECAY_FROM = 0.02, 0.15, 0.5
-_VALIDATIONS = 20  # in the part where the rate falls
+_VALIDATIONS = 20  # in the part where the rate decays
 # L_20 is unfair to a large K, whose q is broader.
 _VALIDATION_SAMPLES, _NUM_VALIDATED = 500, 1_000
 
@@ -200,7 +200,7 @@ def make_phases(
     backward_samples: int | None = None,
     schedule: list[str] | None = None,
 ) -> list[Phase]:
-    """K = 1, then 5 where that is less, then `num_samples`; or by `schedule`.
+    """K = 1, then 5 if that is less than `num_samples`, then `num_samples`; or `schedule`.
 
     Args:
         num_samples: K of the last phase.
@@ -232,16 +232,16 @@ def make_phases(
 
 
 def _late(part: float) -> float:
-    """How far the fall of the rate is."""
+    """How far the learning rate has decayed, from 0 to 1."""
     return max(0.0, part - _DECAY_FROM) / (1.0 - _DECAY_FROM)
 
 
 class Course(keras.callbacks.Callback):
-    """Steers a training by its progress, from 0 to 1: rate, averaging, choice, end.
+    """Controls a training by its progress, from 0 to 1: rate, averaging, choice, end.
 
     Args:
-        progress: tells how far the training is.
-        learning_rate: the highest.
+        progress: returns how far the training is, from 0 to 1.
+        learning_rate: the largest learning rate.
         x_valid: the images on which weights are chosen.
         num_samples: K of the bound by which they are chosen.
     """
@@ -312,7 +312,7 @@ def train(
     course: Course,
     batch_size: int,
 ) -> None:
-    """Trains through the phases, and leaves the model with the chosen weights."""
+    """Trains through the phases; the model has the chosen weights at the end."""
     optimizer = keras.optimizers.AdamW(
         course.learning_rate, weight_decay=_WEIGHT_DECAY.value
     )
