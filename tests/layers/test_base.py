@@ -56,7 +56,7 @@ def test_properties_and_moments_of_tfp_are_conversions(function, by_hand, tmp_pa
 
 def test_a_property_that_the_family_does_not_have_is_named():
     layer = tfl.IndependentNormal(2, tfd.Bernoulli.logits)
-    with pytest.raises(ValueError, match=r"must name what the distribution has.*'logits'"):
+    with pytest.raises(ValueError, match=r"must name a method or a property.*'logits'"):
         layer(tf.zeros([1, 4])).value()
 
 

@@ -300,5 +300,7 @@ def test_batch_of_one_is_refused(penalty):
 def test_alternation_of_mean_field_takes_no_penalties():
     decoder = make_vae().decoder
     model = tfgen.models.MeanFieldVAE(9, decoder)
-    with pytest.raises(ValueError, match=r"`penalties` must be left out in alternation"):
+    with pytest.raises(
+        ValueError, match=r"`penalties` must be left out if `posterior_steps`"
+    ):
         model.compile("adam", "elbo", posterior_steps=1, penalties=[MMD(1.0)])

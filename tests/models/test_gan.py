@@ -484,7 +484,7 @@ def test_weights_on_one_sample_warn_where_the_objective_uses_them(name):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         gan.fit(data(), batch_size=16, verbose=0)
-    told = [str(w.message) for w in caught if "lie on one sample" in str(w.message)]
+    told = [str(w.message) for w in caught if "belong to one sample" in str(w.message)]
     assert len(told) == (1 if name.startswith("normalized") else 0)
 
 

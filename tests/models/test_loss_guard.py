@@ -117,7 +117,7 @@ def test_term_at_fault_is_named(loss):
 def test_weights_that_were_bad_from_the_start_are_told():
     vae = MODEL.vae()
     vae.encoder.layers[0].kernel.assign(np.full([10, 9], np.nan))
-    assert "`fit` began with weights that are not finite" in fit(vae, ELBO())
+    assert "The weights were not finite before `fit`" in fit(vae, ELBO())
 
 
 def test_loss_that_a_layer_adds_is_told_from_the_bound():

@@ -341,5 +341,5 @@ def test_several_replicas_are_refused_at_compile(monkeypatch):
     model = mean_field()
     two = type("Strategy", (), {"num_replicas_in_sync": 2})()
     monkeypatch.setattr(model, "_distribute_strategy", two)
-    with pytest.raises(ValueError, match=r"trains on one device.*2 replicas"):
+    with pytest.raises(ValueError, match=r"must be trained on one device.*2 replicas"):
         model.compile("adam", "elbo")

@@ -114,8 +114,8 @@ def telescoping_ratio(
     if losses.min() < _TOO_EASY:
         warnings.warn(
             f"Bridge {int(losses.argmin())} of {shape[1]} has a cross-entropy of "
-            f"{losses.min():.3f} nats: its classifier is all but sure, and its ratio not "
-            "to be trusted. Give `network` more outputs, that is more bridges.",
+            f"{losses.min():.3f} nats: its classifier is almost certain, so its ratio is "
+            "unreliable. Give `network` more outputs, which means more bridges.",
             RuntimeWarning,
             stacklevel=2,
         )

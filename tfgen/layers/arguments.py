@@ -120,8 +120,8 @@ def _static(value: Any, name: str) -> Any:
     known = tf.get_static_value(value)
     if known is None:
         raise TypeError(
-            f"`{name}` must be known when the layer is made; received {value!r}, whose "
-            "value is computed later. Pass a number such as 50."
+            f"`{name}` must be known when the layer is made; received {value!r}, a tensor "
+            "whose value is computed later. Pass a number such as 50."
         )
     return known
 

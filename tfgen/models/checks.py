@@ -93,8 +93,8 @@ def check_precision(networks: Mapping[str, Any]) -> None:
         if half:
             (dtype, *_) = sorted(half)
             raise ValueError(
-                f"`{name}` must keep its weights in float32 or float64, since an update is "
-                f"often smaller than half precision resolves; received the policy "
+                f"`{name}` must keep its weights in float32 or float64, since half "
+                "precision would round small updates to zero; received the policy "
                 f"'{dtype}'. Make all networks under 'mixed_{dtype}', which computes in "
                 "half precision and keeps float32 weights: "
                 f"keras.config.set_dtype_policy('mixed_{dtype}')."
@@ -107,7 +107,7 @@ def check_seeds(seed: Any) -> None:
     if len(shape) != 1 or shape[0] == 0:
         raise ValueError(
             "`seed` must be an integer, with `num_samples`, or a non-empty vector of "
-            f"integers, one a sample; received shape {shape}."
+            f"integers, one per sample; received shape {shape}."
         )
 
 
@@ -189,7 +189,7 @@ def check_input(value: Any, name: str) -> None:
     if value is None or isinstance(value, str | bytes):
         raise TypeError(
             f"`{name}` must be an array of numbers; received {value!r}. Pass an array of "
-            "one row an example."
+            "one row per example."
         )
     if not (hasattr(value, "dtype") and hasattr(value, "shape")):
         return
@@ -227,14 +227,14 @@ def observed(given: Mapping[str, Any]) -> Any:
     """The targets of the likelihood if no y is given: the entry `x`, one array."""
     if "x" not in given:
         raise ValueError(
-            f"`x` must hold an entry 'x', which the likelihood is of, unless y is given; "
-            f"received {list(given)}. Give ['x'] too."
+            "`x` must have an entry 'x', the data whose likelihood is computed, unless "
+            f"`y` is given; received {list(given)}. Give ['x'] too."
         )
     x = given["x"]
     if x is None or isinstance(x, list | tuple | dict):
         raise ValueError(
-            "`y` must be given, which the likelihood is of, where x is no array; received "
-            f"x of type {type(x).__name__}. Pass it as `y`."
+            "`y`, the data whose likelihood is computed, must be given if x is not one "
+            f"array; received x of type {type(x).__name__}. Pass it as `y`."
         )
     return x
 
@@ -299,8 +299,8 @@ def check_weights(weights: Any, count: int) -> None:
     values = np.asarray(weights)
     if values.shape != (count,):
         raise ValueError(
-            f"`sample_weight` must have shape ({count},), one weight an example; received "
-            f"{values.shape}."
+            f"`sample_weight` must have shape ({count},), one weight per example; "
+            f"received {values.shape}."
         )
     if not np.isfinite(values).all() or (values < 0).any():
         raise ValueError(

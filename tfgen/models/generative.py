@@ -144,8 +144,8 @@ class GenerativeModel(FusedModel):
             if np.ndim(seed) > 0 and not random.is_key(seed):
                 raise ValueError(
                     "`seed` must be one integer; received integers of shape "
-                    f"{np.shape(seed)}. Pass a number such as 0: each row has noise of its "
-                    "own."
+                    f"{np.shape(seed)}. Pass a number such as 0: each row still has noise "
+                    "of its own."
                 )
             return random.row_keys(seed, 0, tf.range(count))
         return random.fold_in(random.next_key(self.seed_generator), tf.range(count))
@@ -156,13 +156,13 @@ class GenerativeModel(FusedModel):
             checks.check_seeds(seed)
             if num_samples is not None and num_samples != len(seed):
                 raise ValueError(
-                    "`num_samples` must be left out where `seed` holds one seed a sample; "
+                    "`num_samples` must be left out if `seed` holds one seed per sample; "
                     f"received num_samples={num_samples} and {len(seed)} seeds."
                 )
             return random.row_keys(seed, 0, 0)
         if num_samples is None:
             raise ValueError(
-                "`num_samples` must be given unless `seed` holds one seed a sample; "
+                "`num_samples` must be given unless `seed` holds one seed per sample; "
                 f"received num_samples=None and seed={seed!r}. Try `sample(16)`."
             )
         return self._keys(seed, checks.positive_integer(num_samples, "num_samples"))

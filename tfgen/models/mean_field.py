@@ -176,16 +176,16 @@ class MeanFieldVAE(VAE):
             posterior_steps = checks.positive_integer(posterior_steps, "posterior_steps")
         if self.distribute_strategy.num_replicas_in_sync > 1:
             raise ValueError(
-                "a `MeanFieldVAE` trains on one device: replicas can't write rows of one "
-                "table; received a strategy of "
+                "a `MeanFieldVAE` must be trained on one device, since replicas can't "
+                "share a table of posteriors; received a strategy of "
                 f"{self.distribute_strategy.num_replicas_in_sync} replicas. Train it "
                 "outside of the strategy's scope, or train a `VAE`."
             )
         if posterior_steps is not None and kwargs.get("penalties"):
             raise ValueError(
-                "`penalties` must be left out in alternation, where rows move by the bound "
-                f"alone; received posterior_steps={posterior_steps} with penalties. Use "
-                "posterior_steps=None."
+                "`penalties` must be left out if `posterior_steps` is given, since these "
+                f"steps use the bound alone; received posterior_steps={posterior_steps} "
+                "with penalties. Use posterior_steps=None."
             )
         super().compile(optimizer, loss, metrics, **kwargs)
         self.posterior_learning_rate = posterior_learning_rate
@@ -228,9 +228,9 @@ class MeanFieldVAE(VAE):
         """Checks indices and examples; as `VAE.prepare_fit`."""
         if call.validation_split:
             raise ValueError(
-                "`validation_split` must be left out, since the rows of held-out examples "
-                f"are never fitted; received {call.validation_split}. Try new ones by "
-                "`model.refine(x, steps)`."
+                "`validation_split` must be left out, since the posteriors of held-out "
+                f"examples would never be trained; received {call.validation_split}. Fit "
+                "a posterior to new examples by `model.refine(x, steps)`."
             )
         super().prepare_fit(call)
 
@@ -387,7 +387,7 @@ class MeanFieldVAE(VAE):
             )
         if len(np.unique(index)) < len(index):
             raise ValueError(
-                "`index` must name each row once; received a row twice in "
+                "`index` must name each row once; received one twice in "
                 f"{np.asarray(index).tolist()}. Leave out the second."
             )
         self.table.start_at(tf.convert_to_tensor(index), raw)
@@ -469,7 +469,7 @@ def _latent_size(decoder: keras.Model) -> int:
     shape = parts.known_input_shape(decoder)
     if shape is None or len(shape) != 2 or shape[1] is None:
         raise ValueError(
-            "`posterior` must be given where the decoder does not say that it takes "
-            f"vectors of one size; received a decoder of input shape {shape}."
+            "`posterior` must be given unless the decoder has an input shape (None, D), "
+            f"which tells the size of z; received a decoder of input shape {shape}."
         )
     return int(shape[1])

@@ -245,9 +245,9 @@ class VAE(LatentVariableModel):
         """Checks the data, sets `call.y`, and adds callbacks that watch the training."""
         if call.class_weight is not None:
             raise ValueError(
-                "`class_weight` must be left out, since it weighs examples by labels and a "
-                f"{type(self).__name__} has none; received {call.class_weight!r}. Weigh "
-                "examples by `sample_weight`."
+                "`class_weight` must be left out, since it gives a weight to each label "
+                f"and a {type(self).__name__} has no labels; received "
+                f"{call.class_weight!r}. Pass weights of examples as `sample_weight`."
             )
         call.y = self._check_data(call.x, call.y, call.sample_weight)
         if call.batch_size is not None:

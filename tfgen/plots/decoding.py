@@ -1,4 +1,4 @@
-"""Pictures of latents that a model is asked for: what is checked, and how it decodes."""
+"""What pictures of decoded latents share: checks of z, and decoding to images."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Where inference loses: the inference gap and its two parts."""
+"""A picture of the inference gap and its two parts."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,8 @@ def gap_bars(
         inference gap = approximation gap + amortization gap
 
     Args:
-        gaps: what `tfgen.evaluation.inference_gap` returns; or several such, by model.
+        gaps: what `tfgen.evaluation.inference_gap` returns; or a dict of such
+            results, by the names of the models.
         filepath: where to save the picture, if anywhere; its ending is the format.
 
     Returns:

@@ -30,7 +30,7 @@ def curves(
         xlabel: What is along x, with its unit.
         ylabel: What is along y, with its unit.
         filepath: Where to save the picture, if anywhere; its ending is the format (`.png`,
-            `.svg`, `.pdf`). Its directory is made where it is missing.
+            `.svg`, `.pdf`). A missing directory is created.
 
     Returns:
         A `matplotlib.figure.Figure`, which a notebook shows.
@@ -59,8 +59,8 @@ def save_curves(
     """Writes curves as one picture, with a legend; `curves` returns a figure.
 
     Args:
-        filepath: Of the picture; its ending is its format (`.png`, `.svg`, `.pdf`).
-            Its directory is made where it is missing.
+        filepath: Where to save the picture; its ending is the format (`.png`, `.svg`,
+            `.pdf`). A missing directory is created.
         curves: For each name in the legend, the values along x and along y.
         xlabel: What is along x, with its unit.
         ylabel: What is along y, with its unit.

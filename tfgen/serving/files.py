@@ -61,7 +61,7 @@ def written_whole(filepath: str | os.PathLike) -> Iterator[pathlib.Path]:
         if isinstance(error, OSError):
             text = (
                 f"`filepath` can't be written: {error.strerror or error}; received "
-                f"{os.fspath(filepath)!r}, where what there was is left. Free the disk, or "
+                f"{os.fspath(filepath)!r}, which is unchanged. Free some disk space, or "
                 "choose another path"
             )
             number = () if error.errno is None else (error.errno,)

@@ -414,7 +414,8 @@ class FusedModel(keras.Model):
             self._warned = True
             warnings.warn(
                 "`jit_compile=True` compiles one step at a time under "
-                f"{type(self.distribute_strategy).__name__}: replicas can't meet inside a "
-                "fused program. Leave `jit_compile='auto'` to use Keras's own path.",
+                f"{type(self.distribute_strategy).__name__}: replicas can't exchange "
+                "gradients inside a program of several steps. Use `jit_compile='auto'`, "
+                "which leaves the training loop to Keras.",
                 stacklevel=3,
             )

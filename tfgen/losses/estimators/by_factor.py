@@ -62,7 +62,7 @@ class ByFactor(Estimator):
                 raise ValueError(
                     f"`estimator[{name!r}]` must be 'reparameterized', 'enumerate' or a "
                     "score-function estimator, such as 'vimco'; received "
-                    f"{received!r}, which is for a whole posterior."
+                    f"{received!r}, which applies only to a posterior as a whole."
                 )
         if self.enumerates and self._names(ScoreFunction):
             raise ValueError(
@@ -102,7 +102,7 @@ class ByFactor(Estimator):
         if missing or unknown:
             raise ValueError(
                 f"`estimator` must name each latent of the posterior, {names}, once; "
-                f"received {list(self.estimators)}, in which {missing} are missing and "
+                f"received {list(self.estimators)}, where {missing} are missing and "
                 f"{unknown} are unknown."
             )
         factors = example_factors(posterior)

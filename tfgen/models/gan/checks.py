@@ -93,7 +93,7 @@ def check_networks(
         (1,),
     ):
         raise ValueError(
-            "`discriminator` must return one logit an example, shape (batch, 1); "
+            "`discriminator` must return one logit per example, shape (batch, 1); "
             f"received {_describe(logits)}. End it in `keras.layers.Dense(1)`."
         )
     squashing = _final_squashing(discriminator, shape, conditions)

@@ -539,8 +539,8 @@ class GAN(GenerativeModel):
             self._check_log_ratio("correction", up_to_constant=True)
         elif return_info:
             raise ValueError(
-                "`return_info` must be False without a `correction`, of which it "
-                "reports; received True. Pass `correction='rejection'`, say."
+                "`return_info` must be False without a `correction`, which it reports on; "
+                "received True. Pass one, such as `correction='rejection'`."
             )
         given = check_conditions(as_tensors(condition), self.conditions, None, "condition")
         if given and num_samples is None and np.ndim(seed if seed is not None else 0) == 0:

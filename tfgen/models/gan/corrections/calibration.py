@@ -90,24 +90,25 @@ def fit_calibration(
     real, fake = (np.asarray(x, np.float64).ravel() for x in (real_logits, fake_logits))
     if min(len(real), len(fake)) < 4:
         raise ValueError(
-            "`x` must hold at least 4 examples to calibrate with; received "
-            f"{len(real)}. Hold out some thousand."
+            f"`x` must hold at least 4 examples for a calibration; received {len(real)}. "
+            "Hold out a few thousand."
         )
     if not (np.isfinite(real).all() and np.isfinite(fake).all()):
         raise ValueError("`x` must have finite logits; received NaN or infinity.")
     if real[::2].min() > fake[::2].max():
         raise ValueError(
-            "`x` must not be told from the samples without error: no calibration of the "
-            "logit exists, and no ratio is known. Train the generator for longer, or use "
+            "`x` must not be separated from the samples without an error, as the "
+            "discriminator does here: the density ratio is then unknown, and the logit "
+            "can't be calibrated. Train the generator for longer, or use "
             "`gradient_penalty='r1'`."
         )
     coefficients, errors = _fit(real[::2], fake[::2])
     slope, intercept = (float(value) for value in coefficients)
     if slope <= 0.0:
         raise ValueError(
-            f"`x` has a logit that is no greater than the samples': slope {slope:.3g} ± "
-            f"{errors[0]:.2g}. The discriminator knows nothing to correct by: train it "
-            "for longer, or give more held-out data."
+            "`x` must have larger logits than the samples, on average; the fitted slope "
+            f"is {slope:.3g} ± {errors[0]:.2g}. The discriminator has not learned to tell "
+            "data from samples: train it for longer, or give more held-out data."
         )
     before = np.concatenate([real[1::2], fake[1::2]])
     label = np.concatenate([np.ones(len(real[1::2])), np.zeros(len(fake[1::2]))])
