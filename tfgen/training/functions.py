@@ -71,8 +71,9 @@ def fused_predict(model: Any) -> Callable:
 
     def function(batches: list[Any]) -> tf.Tensor:
         check = model._checks.get("predict")
-        for batch in batches if check else ():
-            check(batch)
+        if check is not None:
+            for batch in batches:
+                check(batch)
         outputs = []
         for group in groups_of_one_shape(batches):
             stacked = stack(group, model.steps_per_execution)

@@ -260,7 +260,8 @@ class FusedModel(keras.Model):
         if self.is_fused:
             steps = steps_for(self._given_steps or "auto", num_batches, True)
             self.steps_per_execution = min(steps, num_batches or steps)
-        self._residences, self._ahead, self._checks = map(dict, before)
+        self._residences, self._ahead = dict(before[0]), dict(before[1])
+        self._checks = dict(before[2])
         try:
             yield
         finally:

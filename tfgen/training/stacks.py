@@ -41,8 +41,9 @@ def stacks_of_batches(
         check: is called with each batch, if given.
     """
     batches = take(iterator, steps)
-    for batch in batches if check else ():
-        check(batch)
+    if check is not None:
+        for batch in batches:
+            check(batch)
     groups = groups_of_one_shape(batches)
     return [(stack(group, steps), len(group)) for group in groups]
 
