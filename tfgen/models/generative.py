@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfgen import random
 from tfgen.models import checks
 from tfgen.models.config_sizes import check_sizes
+from tfgen.models.undocumented import without_retracing_warning
 from tfgen.training import FusedModel
 
 __all__ = ["GenerativeModel"]
@@ -142,5 +143,6 @@ class GenerativeModel(FusedModel):
         """
         key = (name, *sorted(options.items()))
         if key not in self._programs:
-            self._programs[key] = tf.function(make(), autograph=False, **options)
+            program = tf.function(make(), autograph=False, **options)
+            self._programs[key] = without_retracing_warning(program)
         return self._programs[key]
