@@ -125,6 +125,12 @@ def threefry2x32(
     >>> [hex(int(word)) for word in threefry2x32((zero, zero), (zero, zero))]
     ['0x6b200159', '0x99ba4efe']
     """
+    for name, pair in (("key", key), ("counter", counter)):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise TypeError(
+                f"`{name}` must be a pair of uint32 tensors; received {pair!r}. Pass the "
+                "two words of each."
+            )
     key0, key1 = key
     parity = tf.constant(_KEY_PARITY, tf.uint32)
     schedule = (key0, key1, tf.bitwise.bitwise_xor(key0 ^ key1, parity))

@@ -87,6 +87,11 @@ def telescoping_ratio(
 
     [1] Rhodes, Xu, Gutmann. Telescoping density-ratio estimation. arXiv 2006.12204.
     """
+    if not isinstance(network, keras.layers.Layer):
+        raise TypeError(
+            "`network` must be a Keras model that returns K logits; received "
+            f"{network!r}. End one in `keras.layers.Dense(K)`."
+        )
     positive_integer(batch_size, "batch_size")
     positive_integer(epochs, "epochs")
     real, generated = np.asarray(real), np.asarray(generated)

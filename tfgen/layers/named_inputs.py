@@ -33,6 +33,10 @@ class NamedInputs:
     """
 
     def __init__(self, network: keras.layers.Layer, part: str) -> None:
+        if not callable(network):
+            raise TypeError(
+                f"`network` must be a Keras model or layer; received {network!r}."
+            )
         self._get_network = lambda: network  # a function, since Keras tracks attributes
         self.part = part
 

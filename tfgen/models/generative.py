@@ -1,5 +1,6 @@
 """What every model that draws samples shares: counters, keys, programs, its config."""
 
+import os
 from collections.abc import Callable, Hashable
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ from tfgen import random
 from tfgen.models import checks
 from tfgen.models.config_sizes import check_sizes
 from tfgen.models.undocumented import without_retracing_warning
+from tfgen.serving.files import written_whole
 from tfgen.training import FusedModel
 
 __all__ = ["GenerativeModel"]
@@ -75,6 +77,44 @@ class GenerativeModel(FusedModel):
         """Resets the metrics, and the row that `evaluate` counts from."""
         super().reset_metrics()
         self._test_row.assign(0)
+
+    # Files.
+
+    def save(
+        self, filepath: str | os.PathLike, overwrite: bool = True, **kwargs: Any
+    ) -> None:
+        """Writes the model to a `.keras` file; arguments as `keras.Model.save`'s.
+
+        The file appears whole or not at all: it is written beside `filepath` and renamed,
+        so that a full disk or a killed process leaves what there was.
+
+        Raises:
+            ValueError: if `filepath` has another ending.
+            OSError: if it can't be written; names the path and the cause.
+        """
+        save = super().save
+        whole = kwargs.get("zipped") is not False
+        if whole and _is_replaced(filepath, ".keras", overwrite):
+            with written_whole(filepath) as partial:
+                save(partial, **kwargs)
+        else:
+            save(filepath, overwrite, **kwargs)
+
+    def save_weights(
+        self, filepath: str | os.PathLike, overwrite: bool = True, **kwargs: Any
+    ) -> None:
+        """Writes the weights to a `.weights.h5` file, as `save` writes a model.
+
+        Arguments are `keras.Model.save_weights`'s. With `max_shard_size` there are several
+        files, which are written in place.
+        """
+        save = super().save_weights
+        whole = kwargs.get("max_shard_size") is None
+        if whole and _is_replaced(filepath, ".weights.h5", overwrite):
+            with written_whole(filepath) as partial:
+                save(partial, **kwargs)
+        else:
+            save(filepath, overwrite, **kwargs)
 
     # Keys.
 
@@ -146,3 +186,12 @@ class GenerativeModel(FusedModel):
             program = tf.function(make(), autograph=False, **options)
             self._programs[key] = without_retracing_warning(program)
         return self._programs[key]
+
+
+def _is_replaced(filepath: Any, ending: str, overwrite: bool) -> bool:
+    """Whether `filepath` is a local file of that ending, to be written without asking."""
+    if not isinstance(filepath, str | os.PathLike):
+        return False
+    path = os.fspath(filepath)
+    is_local = path.endswith(ending) and "://" not in path
+    return is_local and (overwrite or not os.path.exists(path))

@@ -4,9 +4,8 @@ __all__ = ["LOG_WEIGHT_TERMS", "explain_log_weights"]
 
 _ADVICE = {
     "log p(x|z), the reconstruction": (
-        "x may lie outside the likelihood's support (arrays are checked before the first "
-        "step, a dataset is not), or the decoder's scale went to 0: set a lower limit for "
-        "it."
+        "x may lie outside the likelihood's support, where its layer does not check it, or "
+        "the decoder's scale went to 0: set a lower limit for it."
     ),
     "log p(z), the prior": (
         "z went to where the prior has no mass, or the prior's own parameters became "
@@ -40,7 +39,7 @@ def _cause(terms: list[str]) -> str:
     if len(terms) == len(_ADVICE):
         return (
             "no term of log w is finite, so x or the weights were not finite: the "
-            "gradient of the step before overflowed, or a dataset holds NaN."
+            "gradient of the step before overflowed, or x is too large for the networks."
         )
     text = " and ".join(terms)
     verb = "is" if len(terms) == 1 else "are"

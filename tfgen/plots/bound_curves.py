@@ -51,6 +51,11 @@ def bounds(
     Source: Burda, Grosse, Salakhutdinov. Importance weighted autoencoders.
     arXiv 1509.00519.
     """
+    if not isinstance(values, Mapping):
+        raise TypeError(
+            f"`values` must be a dict from K to bounds, or of such; received {values!r}. "
+            "Pass one such as {1: elbo, 50: iwlb}."
+        )
     lines: Any = values
     if values and not all(isinstance(entry, Mapping) for entry in values.values()):
         lines = {"$L_K$": values}

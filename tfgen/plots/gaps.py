@@ -52,6 +52,11 @@ def gap_bars(
     Source: Cremer, Li, Duvenaud. Inference suboptimality in variational autoencoders.
     arXiv 1801.03558.
     """
+    if not isinstance(gaps, Mapping):
+        raise TypeError(
+            f"`gaps` must be what `inference_gap` returns, or a dict of such; received "
+            f"{gaps!r}."
+        )
     models: Any = gaps
     if gaps and not all(isinstance(entry, Mapping) for entry in gaps.values()):
         models = {"": gaps}

@@ -48,6 +48,11 @@ def active_units(
     Source: Burda, Grosse, Salakhutdinov, arXiv 1509.00519, section 5.2.
     """
     latents: Any = {"z": units} if isinstance(units, ActiveUnits) else units
+    if not isinstance(latents, Mapping):
+        raise TypeError(
+            "`units` must be what `tfgen.evaluation.active_units` returns, or a dict of "
+            f"such; received {units!r}."
+        )
     for found in latents.values():
         if not np.array_equal(found.variance > threshold, found.is_active):
             raise ValueError(

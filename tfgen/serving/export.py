@@ -96,6 +96,14 @@ def export(
         raise OSError(
             f"No version could be written to {base!r}, which is unchanged: {error.message}"
         ) from error
+    except OSError as error:
+        if error.errno is None:  # one of ours
+            raise
+        raise type(error)(
+            error.errno,
+            f"No version could be written to {base!r}, which is as it was: "
+            f"{error.strerror}",
+        ) from error
 
 
 def _check_names(signatures: Mapping[str, Signature]) -> None:

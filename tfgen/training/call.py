@@ -7,11 +7,16 @@ attributes in place. Names, order and defaults are Keras's.
 
 import dataclasses
 import numbers
+import types
 from typing import Any
 
 import keras
+import tensorflow as tf
 
-__all__ = ["EvaluateCall", "FitCall", "PredictCall"]
+__all__ = ["EvaluateCall", "FitCall", "PredictCall", "check_batched"]
+
+# What comes in batches; Keras ignores a batch size beside it.
+_BATCHED = (tf.data.Dataset, keras.utils.PyDataset, types.GeneratorType)
 
 
 @dataclasses.dataclass
@@ -80,6 +85,24 @@ class PredictCall:
 
     def __post_init__(self) -> None:
         _check_counts(self, "batch_size", "steps")
+
+
+def check_batched(call: FitCall | EvaluateCall | PredictCall) -> None:
+    """Raises a ValueError for what Keras ignores or refuses beside data in batches."""
+    for size, data in (("batch_size", "x"), ("validation_batch_size", "validation_data")):
+        value = getattr(call, size, None)
+        if value is not None and isinstance(getattr(call, data), _BATCHED):
+            raise ValueError(
+                f"`{size}` must be left out where `{data}` comes in batches of its own; "
+                f"received {value} and a {type(getattr(call, data)).__name__}. For other "
+                f"batches, pass `dataset.unbatch().batch({value})`."
+            )
+    for name in ("y", "sample_weight"):
+        if getattr(call, name, None) is not None and isinstance(call.x, _BATCHED):
+            raise ValueError(
+                f"`{name}` must be left out where `x` comes in batches; received both. Let "
+                f"each batch be (x, y) or (x, y, sample_weight)."
+            )
 
 
 def _check_counts(call: Any, *names: str, least: int = 1) -> None:

@@ -324,10 +324,22 @@ class GAN(GenerativeModel):
         """Checks the data."""
         self._check_call(call)
 
+    def check_batch(self, batch: Any, use: str) -> None:
+        """Checks a batch of a dataset as arrays are checked."""
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
+        if use == "predict":
+            self._check_latent(x)
+        elif y is None and weight is None:  # else a step refuses it
+            self._check_data(x, "validation_data" if use == "validation" else "x")
+
     def prepare_predict(self, call: PredictCall) -> None:
         """Checks z, where it is an array."""
-        z = call.x
-        if z is None or hasattr(z, "shape"):
+        self._check_latent(call.x)
+
+    def _check_latent(self, z: Any) -> None:
+        if isinstance(z, tf.data.Dataset):
+            checks.check_batches(z, (self.latent_dim,), "z")
+        elif z is None or hasattr(z, "shape"):
             checks.check_input(z, "z")
             checks.check_event(tuple(z.shape), "z", (self.latent_dim,))
 
@@ -691,6 +703,11 @@ class GAN(GenerativeModel):
             FileExistsError: if the version exists.
             OSError: if it can't be written. Earlier versions are left as they were.
         """
+        if corrections is not None and not isinstance(corrections, Mapping):
+            raise TypeError(
+                "`corrections` must be a dict of corrections by name; received "
+                f"{corrections!r}. Pass one such as {{'rejection': 'rejection'}}."
+            )
         if corrections:
             self._check_log_ratio("corrections", up_to_constant=True)
         return serving.export(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import numbers
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,14 @@ class Calibration:
     z_before: float = math.nan
     z_after: float = math.nan
 
+    def __post_init__(self) -> None:
+        for name in ("slope", "intercept"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, numbers.Real):
+                raise TypeError(f"`{name}` must be a number; received {value!r}.")
+            if not math.isfinite(value):
+                raise ValueError(f"`{name}` must be finite; received {value!r}.")
+
     def __call__(self, logits: Any) -> Any:
         """The calibrated logits."""
         return self.slope * logits + self.intercept
@@ -70,6 +79,14 @@ def fit_calibration(
         ValueError: if there are fewer than 4 of one kind, if a logit is not finite, if data
             and samples don't overlap, or if the logit is not greater on data.
     """
+    for name, value in (("real_logits", real_logits), ("fake_logits", fake_logits)):
+        if value is None or np.asarray(value).dtype.kind not in "fiub":
+            raise TypeError(
+                f"`{name}` must be an array of numbers; received {value!r}. Pass logits, "
+                "such as `gan.log_density_ratio(x)`."
+            )
+    if not 0.0 < quantile <= 1.0:
+        raise ValueError(f"`quantile` must lie in (0, 1]; received {quantile!r}.")
     real, fake = (np.asarray(x, np.float64).ravel() for x in (real_logits, fake_logits))
     if min(len(real), len(fake)) < 4:
         raise ValueError(
