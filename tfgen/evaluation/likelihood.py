@@ -174,10 +174,15 @@ def log_likelihood(
     keep = tail_length(num_samples) + 1
     sums = model.importance_sums(x, num_samples, seed, y, posterior, keep, progress)
     result = LogLikelihood.of(sums, num_samples)
+    refine = ""
+    if posterior is None:
+        refine = (
+            "Draw from a refined posterior, `log_likelihood(..., "
+            "posterior=model.refine(x, 200))`. "
+        )
     result.warn_if_untrustworthy(
         num_samples,
-        "Draw from a refined posterior, `log_likelihood(..., posterior=model.refine(x, "
-        "200))`; raise `num_samples`; or use `annealed_importance_sampling`.",
+        f"{refine}Raise `num_samples`, or use `annealed_importance_sampling`.",
     )
     return result
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfgen import random
 from tfgen.models import checks
 from tfgen.models.config_sizes import check_sizes
+from tfgen.models.undocumented import without_retracing_warning
 from tfgen.serving.files import written_whole
 from tfgen.training import FusedModel
 
@@ -182,7 +183,8 @@ class GenerativeModel(FusedModel):
         """
         key = (name, *sorted(options.items()))
         if key not in self._programs:
-            self._programs[key] = tf.function(make(), autograph=False, **options)
+            program = tf.function(make(), autograph=False, **options)
+            self._programs[key] = without_retracing_warning(program)
         return self._programs[key]
 
 
