@@ -63,7 +63,7 @@ class CollapseGuard(keras.callbacks.Callback):
         x = given.pop("x", None)
         if x is None or np.ndim(x) == 0:
             raise TypeError(
-                f"`x` must be an array of data, one row an example; received {x!r}. Give "
+                f"`x` must be an array of data, one row per example; received {x!r}. Give "
                 "about a thousand rows."
             )
         if features is not None and not callable(features):

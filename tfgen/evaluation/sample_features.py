@@ -45,7 +45,7 @@ def as_features(
             raise ValueError(f"`{name}` must be finite; received NaN or infinity.")
         if x.size and np.abs(x).max() > _LARGEST:
             raise ValueError(
-                f"`{name}` must lie in [-1e50, 1e50], since a measure takes up to sixth "
+                f"`{name}` must lie in [-1e50, 1e50], since measures contain sixth "
                 f"powers; received {np.abs(x).max():.3g}. Divide both sets by one number."
             )
     real, generated = sets.values()

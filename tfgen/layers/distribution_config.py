@@ -117,9 +117,10 @@ def _check_origin(config: dict[str, Any]) -> None:
     if not any(registered) and not is_layer:
         raise ValueError(
             "`prior` in the config of a model must be a distribution of TFP, a layer of "
-            "Keras or tfgen, or registered by `keras.saving.register_keras_serializable`; "
-            f"received {names[-1]!r} of module {config.get('module')!r}. Import what "
-            "registers it, or load only files that you trust."
+            "Keras or tfgen, or an object registered by "
+            f"`keras.saving.register_keras_serializable`; received {names[-1]!r} of "
+            f"module {config.get('module')!r}. Import the module that registers it, or "
+            "load only files that you trust."
         )
 
 

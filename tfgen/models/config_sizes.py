@@ -36,7 +36,7 @@ def check_sizes(config: Any, name: str = "config") -> None:
         raise ValueError(
             f"`{name}` in the config of a model must be below 2^28, so that its weights "
             f"fit into memory; received {config}. Load only files that you trust, or "
-            "make the model anew in Python."
+            "create the model again in Python."
         )
 
 
@@ -54,9 +54,9 @@ def _check_product(config: Mapping) -> None:
     if math.prod(map(abs, numbers)) >= _LARGEST_PRODUCT:
         found = {key: value for key, value in sizes.items() if value is not None}
         raise ValueError(
-            f"`{next(iter(found))}` in the config of a model must make, with the other "
-            f"sizes beside it, fewer than 2^36 numbers; received {found}. Load only files "
-            "that you trust, or make the model anew in Python."
+            f"`{next(iter(found))}` in the config of a model must make fewer than 2^36 "
+            f"numbers, together with the other sizes there; received {found}. Load only "
+            "files that you trust, or create the model again in Python."
         )
 
 
@@ -73,6 +73,6 @@ def check_memory(num_numbers: int, name: str, value: int) -> None:
     if needed > memory:
         raise ValueError(
             f"`{name}` must leave the model small enough for this machine's memory, "
-            f"{memory / 1e9:,.0f} GB; received {value}, for {needed / 1e9:,.0f} GB. Take "
-            "fewer, or train a `VAE`, whose size does not grow with the data."
+            f"{memory / 1e9:,.0f} GB; received {value}, which needs {needed / 1e9:,.0f} "
+            "GB. Use fewer, or train a `VAE`, whose size does not grow with the data."
         )

@@ -86,7 +86,7 @@ class GenerativeModel(FusedModel):
         """Writes the model to a `.keras` file; arguments as `keras.Model.save`'s.
 
         The file appears whole or not at all: it is written beside `filepath` and renamed,
-        so that a full disk or a killed process leaves what there was.
+        so that a full disk or a killed process does not damage the old file.
 
         Raises:
             ValueError: if `filepath` has another ending.

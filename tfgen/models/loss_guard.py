@@ -92,7 +92,8 @@ class LossGuard(keras.callbacks.Callback):
         self._kept = "The weights were not finite before `fit`: set others."
         for optimizer in self._optimizers:
             if self.model.built and not optimizer.built:  # so that its state is copied too
-                optimizer.build(self.model.trainable_variables)
+                with self.model.distribute_strategy.scope():
+                    optimizer.build(self.model.trainable_variables)
         self._copy_weights("before `fit`")
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:

@@ -101,7 +101,7 @@ def export(
             raise
         raise type(error)(
             error.errno,
-            f"No version could be written to {base!r}, which is as it was: "
+            f"No version could be written to {base!r}, which is unchanged: "
             f"{error.strerror}",
         ) from error
 

@@ -13,8 +13,8 @@ __all__ = ["written_whole"]
 def written_whole(filepath: str | os.PathLike) -> Iterator[pathlib.Path]:
     """A path beside `filepath` to write to, which then takes its place by a rename.
 
-    Its directory is made where it is missing. Where anything is raised, what was at
-    `filepath` is as it was, and nothing else is left.
+    A missing directory is created. If an error is raised, the file at `filepath` is
+    unchanged, and no temporary file remains.
 
     Args:
         filepath: where the file is to be.

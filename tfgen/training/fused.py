@@ -311,7 +311,8 @@ class FusedModel(keras.Model):
             call.shuffle = False
         if self.is_fused:
             if self.built and not self.optimizer.built:
-                self.optimizer.build(self.trainable_variables)
+                with self.distribute_strategy.scope():
+                    self.optimizer.build(self.trainable_variables)
             self._residences["evaluate"] = plan.reside_validation(call, steps)
         if self.is_fused or backup:
             call.callbacks = ExactStepCallbackList(

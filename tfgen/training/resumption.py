@@ -81,7 +81,8 @@ class Resumption:
                 "Call the model on a batch first."
             )
         if model.optimizer is not None and not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
+            with model.distribute_strategy.scope():
+                model.optimizer.build(model.trainable_variables)
         run_state.apply_variables(model, self._values)
 
     def plan(self, call: FitCall, now: Progress, on_device: bool) -> None:

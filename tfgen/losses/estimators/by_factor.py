@@ -50,7 +50,7 @@ class ByFactor(Estimator):
             )
         if not estimators:
             raise ValueError(
-                "`estimators` must hold an estimator of each latent; received {}."
+                "`estimators` must hold an estimator for each latent; received {}."
             )
         self.estimators: dict[str, Estimator] = {
             name: keras.saving.deserialize_keras_object(e) if isinstance(e, dict) else e

@@ -105,7 +105,7 @@ def _tensor(value: Any, name: str) -> tf.Tensor:
     """`value` as a tensor, or an error that names the argument."""
     if value is None or isinstance(value, str):
         raise TypeError(
-            f"`{name}` must be a tensor, one row an example; received {value!r}."
+            f"`{name}` must be a tensor, one row per example; received {value!r}."
         )
     return tf.convert_to_tensor(value)
 
