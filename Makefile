@@ -2,7 +2,7 @@
 #   make demo    train on real digits, export, sample from the SavedModel
 #   make test    the quick tests
 # and `make docs` for the site.
-# Each fills .venv when it is missing or older than setup.py.
+# Each creates .venv if it is missing, or older than setup.py.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -22,17 +22,18 @@ help:
 	@echo "make test       quick tests, doctests and the README's code"
 	@echo "make test-slow  the tests marked slow"
 	@echo "make test-long  the tests marked long, which CI leaves out"
-	@echo "make test-newest  some tests with the newest TensorFlow, Keras and TFP; test-oldest"
+	@echo "make test-newest  some tests with the newest TensorFlow, Keras and TFP"
+	@echo "make test-oldest  the same tests with the oldest ones"
 	@echo "make kills      kill and resume training 50 times, about 15 minutes"
-	@echo "make mutants    change the code in MUTANTS=60 places, and see if a test notices"
+	@echo "make mutants    change the code in MUTANTS=60 places, and check that a test fails"
 	@echo "make coverage   branch coverage of the quick tests"
-	@echo "make lint       ruff: lint and format, changing nothing"
-	@echo "make format     ruff: mend what it can"
+	@echo "make lint       ruff: check the code, without changing it"
+	@echo "make format     ruff: correct and format the code"
 	@echo "make typecheck  mypy over tfgen"
-	@echo "make ci         lint, typecheck, test"
+	@echo "make ci         lint, typecheck, test, docs"
 	@echo "make clean      remove .venv, caches and built files"
 
-# A stamp is touched last, so an interrupted installation starts again.
+# The stamp is touched last, so that an interrupted installation is repeated.
 $(VENV)/examples.stamp $(VENV)/docs.stamp $(VENV)/test.stamp: $(VENV)/%.stamp: setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
 	    { echo "tfgen needs Python 3.11 or 3.12: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -43,14 +44,14 @@ $(VENV)/examples.stamp $(VENV)/docs.stamp $(VENV)/test.stamp: $(VENV)/%.stamp: s
 demo: $(VENV)/examples.stamp
 	$(RUN) examples/train_vae.py --output_dir=out/demo --export_dir=out/demo/digits
 
-# Warnings are errors. NOTEBOOKS=cache runs changed notebooks only, NOTEBOOKS=off none.
+# Warnings are errors. NOTEBOOKS=cache executes changed notebooks only, NOTEBOOKS=off none.
 docs: $(VENV)/docs.stamp
 	rm -rf docs/api/generated
 	TFGEN_DOCS_NOTEBOOKS=$(NOTEBOOKS) \
 	    $(RUN) -m sphinx -W --keep-going -q -b html docs out/site
 	@echo "open out/site/index.html"
 
-# Programs that XLA compiled stay in a process's memory: two runs need half as much.
+# Programs compiled by XLA stay in a process's memory: two runs need half as much of it.
 MODELS := tests/models tests/training
 PYTEST := $(RUN) -m pytest -n $(WORKERS)
 define pytest_in_two_runs
@@ -69,8 +70,8 @@ test-slow: $(VENV)/test.stamp
 test-long: $(VENV)/test.stamp
 	$(RUN) -m pytest -m long
 
-# Each in an environment of its own. The newest releases may be outside the ranges of
-# setup.py, which pip then says; the oldest are the lower ends of those ranges.
+# Each has an environment of its own. The oldest releases are the lower ends of the ranges
+# in setup.py; the newest may be outside these ranges, and pip then prints a warning.
 CORE := tensorflow keras tensorflow-probability tf-keras
 CORE_TESTS := tests/test_random.py tests/layers tests/losses tests/training
 
@@ -111,7 +112,7 @@ format: $(VENV)/test.stamp
 typecheck: $(VENV)/test.stamp
 	$(RUN) -m mypy
 
-ci: lint typecheck test
+ci: lint typecheck test docs
 
 clean:
 	rm -rf $(VENV) build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache

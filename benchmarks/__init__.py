@@ -1,1 +1,1 @@
-"""The project beside its peers, in one run."""
+"""Measurements of tfgen, beside its peers."""

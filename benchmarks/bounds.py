@@ -1,16 +1,16 @@
-r"""Static MNIST by every bound: one model, one budget of CPU time, one row a bound.
+r"""Static MNIST by every bound, each with one model and the same budget of CPU time.
 
     python -m benchmarks.bounds --cpu_minutes=5
 
 Trains the one-layer model of arXiv 1509.00519 (784-200-200-50) from the same weights by
-each bound and penalty, on one thread, by Adam at one rate, for so many minutes of the
-process's CPU time, compiling included: other work on the machine does not change what a
-row is given. Prints, as Markdown, log p(x) of `--num_test` test images (shuffled by the
+each bound and penalty, on one thread, by Adam at one rate, for that many minutes of the
+process's CPU time, compiling included: other work on the machine does not change how much
+a row gets. Prints, as Markdown, log p(x) of `--num_test` test images (shuffled by the
 seed) by `--test_samples` importance samples, the active units, and examples a second of
 CPU time once the program is compiled.
 
-A row is written to `--results` as soon as it is finished, and is not trained again when
-the program is started again. `--bound=elbo` (again and again) chooses rows. Model, data
+A row is written to `--results` as soon as it is finished, and a restarted program does not
+train it again. `--bound=elbo` chooses a row, and may be repeated. Model, data
 and the other flags are those of `benchmarks.static_mnist`.
 """
 
@@ -49,7 +49,7 @@ FLAGS = flags.FLAGS
 
 
 class Objective(NamedTuple):
-    """What a row is trained by."""
+    """The bound and the penalties of a row."""
 
     bound: Bound
     penalties: tuple[Penalty, ...] = ()
@@ -90,7 +90,7 @@ flags.set_default(static_mnist._TEST_SAMPLES, 500)
 
 
 class Clock(keras.callbacks.Callback):
-    """Ends a training after so many seconds of CPU, once its speed is known."""
+    """Stops a training after a number of CPU seconds, once its speed is known."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class Clock(keras.callbacks.Callback):
 
 
 def measure(name: str, x_train: np.ndarray, x_test: np.ndarray) -> dict[str, Any]:
-    """Trains by one objective, and returns what its row says."""
+    """Trains by one objective, and returns its row."""
     keras.utils.set_random_seed(FLAGS.seed)
     model = static_mnist.make_model()
     objective = OBJECTIVES[name]()
@@ -145,7 +145,7 @@ class Results:
 
     Args:
         path: of a JSON file; empty to keep nothing.
-        settings: what two rows of one table have in common.
+        settings: what all rows of a table have in common.
 
     Raises:
         ValueError: if the file's rows were made with other settings.
@@ -163,9 +163,9 @@ class Results:
             )
 
     def get(self, name: str) -> dict[str, Any] | None:
-        """The row of a name, `None` where it is still to be made."""
+        """The row of a name; `None` if it is not finished."""
         row = self._content["rows"].get(name)
-        # A row of the same name by another objective is of another program.
+        # A row of this name with another objective was written by another version.
         return row if row and row["objective"] == str(OBJECTIVES[name]()) else None
 
     def add(self, name: str, row: dict[str, Any]) -> None:
@@ -174,7 +174,9 @@ class Results:
         if self._path is not None:
             new = self._path.with_suffix(".new")
             new.write_text(json.dumps(self._content, indent=1))
-            new.replace(self._path)  # a kill leaves the old file or the new one
+            new.replace(
+                self._path
+            )  # if the program is killed, the old file or the new one is left
 
 
 def main(argv: list[str]) -> None:

@@ -1,10 +1,11 @@
-"""From how many steps on XLA has paid: what it takes to compile, and what it saves a step.
+"""From how many steps on XLA is faster: seconds to compile, and seconds saved per step.
 
     python -m benchmarks.compiling
 
-`jit_compile="auto"` goes by the three constants at the head of `tfgen/training/policy.py`.
-For models of several sizes this measures the steps from which XLA pays, the seconds of
-compiling over the seconds saved a step, and prints beside it what the constants predict.
+`jit_compile="auto"` decides by the three constants at the top of
+`tfgen/training/policy.py`. For models of several sizes this measures the number of steps
+from which XLA pays, seconds to compile / seconds saved per step, and prints beside it what
+the constants predict.
 """
 
 import functools
@@ -55,7 +56,7 @@ def _iwlb(num_samples: int) -> tfgen.losses.IWLB:
     return tfgen.losses.IWLB(num_samples)
 
 
-# What makes a model, the size of its data and of a batch.
+# A function that makes a model, the size of its data and of a batch.
 _TASKS: dict[str, tuple[Callable[[], keras.Model], int, int]] = {
     "VAE 8-16-2, batch 32": (lambda: _vae(8, 16, 2), 8, 32),
     "VAE 64-128-16, K = 5, batch 32": (lambda: _vae(64, 128, 16, _iwlb(5)), 64, 32),

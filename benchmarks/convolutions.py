@@ -1,4 +1,4 @@
-"""Whether XLA pays for convolutions here: `VAE.fit` with and without it, in turn.
+"""Whether XLA makes convolutions faster here: `VAE.fit` with and without it, in turn.
 
     python -m benchmarks.convolutions --rounds=5
 

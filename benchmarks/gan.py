@@ -3,16 +3,16 @@ r"""Every GAN objective on the ring and on two Gaussians, by the examples' recip
     python benchmarks/gan.py --seeds=3 --likelihood_seeds=10 --results=out/gan.jsonl
 
 Networks, data, optimizers and steps are the same for all; only the objective differs,
-and a Wasserstein or a pairing critic has the penalty that it can't do without. Printed, as
-Markdown: on the ring, in how many seeds all 8 modes are covered, the share of samples
-within 3 standard deviations of a mode, and the part of them on the rarest and the most
-frequent mode, in eighths; the same of samples corrected by rejection, 100 proposals, with
-a logit calibrated on 10,000 further data, where the logit is a log-ratio. On two Gaussians,
-where one Gaussian goes. Seconds are process CPU time of the whole fit, compilation
-included, on one thread. A run that the model itself stops is counted as such.
+and a Wasserstein or a pairing critic has the penalty that it needs. Printed, as Markdown,
+for the ring: in how many seeds all 8 modes are covered; the share of samples within 3
+standard deviations of a mode; the parts of these on the rarest and the most frequent mode,
+in eighths; and the same for samples corrected by rejection with 100 proposals and a logit
+calibrated on 10,000 further data, if the logit is a log-ratio. For two Gaussians: the mean
+and the variance of the one Gaussian. Seconds are process CPU time of the whole fit,
+compilation included, on one thread. A run that diverges is counted as stopped.
 
-Each run is a line of `--results`, and one that is there is not run again: a benchmark that
-is stopped goes on where it was.
+Each run is a line of `--results`, and is not repeated if it is there: a benchmark that was
+stopped continues where it was.
 """
 
 import json
@@ -55,7 +55,7 @@ SETTINGS = {
 
 
 def train(dataset: str, loss: str, seed: int) -> dict:
-    """What 10,000 samples of a trained model are like; `stopped` where it diverged."""
+    """Measures of 10,000 samples of a trained model; `stopped` if it diverged."""
     recipe = gan_recipes.RECIPES[dataset](seed)
     gan = recipe.compiled(loss, **SETTINGS.get(loss, {}))
     start = time.process_time()
@@ -88,7 +88,7 @@ def on_ring(samples: np.ndarray) -> dict:
 
 
 def corrected(gan: tfgen.models.GAN, seed: int) -> dict:
-    """The same of corrected samples, and what the correction took."""
+    """The same for corrected samples, and the rate of acceptance."""
     held_out = tfgen.datasets.ring_of_gaussians(10_000, seed=1000 + seed)
     try:
         calibration = gan.calibrate(held_out, seed=1000 + seed)

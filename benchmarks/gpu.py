@@ -3,7 +3,7 @@ r"""Writes tfgen's XLA programs to files that a GPU machine with JAX alone can r
     python -m benchmarks.gpu --output_dir=out/gpu
     python ../shared/gpu/run_hlo.py out/gpu/train.hlo out/gpu/train.npz
 
-Each program goes with its arguments and with what it returned here, on the CPU, so that
+Each program is written with its arguments and with what it returned here, on the CPU, so
 `run_hlo.py` checks the numbers as well as the time. Programs: `train`, 100 training steps
 as `fit` runs them; `noise`, normals by row key; `sample`, what a model serves.
 """
@@ -31,7 +31,7 @@ _INPUT_OUTPUT_ALIAS = 8  # of xla.HloModuleProto
 
 
 def without_donation(module: bytes) -> bytes:
-    """A serialised HLO module that leaves its arguments whole.
+    """A serialised HLO module that does not overwrite its arguments.
 
     TensorFlow's program writes variables in place, which uses up the buffers of their old
     values; to be timed it has to run many times on the same ones.
@@ -92,7 +92,7 @@ def write(name: str, function: Callable, *arguments: tf.Tensor) -> None:
         for tensor, variable in zip(captured, variables, strict=True)
     ]
     outputs = [np.asarray(o) for o in tf.nest.flatten(program(*arguments))]
-    # The program returns, behind its results, the variables that it assigned, even where
+    # The program returns, after its results, the variables that it assigned, even where
     # their values stayed, in the places that its header says.
     for output, parameter in _assigned(ir(stage="hlo")):
         assert output == len(outputs), (output, len(outputs))

@@ -1,8 +1,8 @@
-"""The layers beside the same thing written by hand in TensorFlow, in turn, under XLA.
+"""Times layers against the same computation in plain TensorFlow, in turn, under XLA.
 
     python -m benchmarks.layers
 
-prints a Markdown table: medians in milliseconds, and the ratio of each pair's.
+prints a Markdown table: medians in milliseconds, and the ratio of each pair.
 """
 
 import time

@@ -1,10 +1,10 @@
-"""Nanoseconds a normal, under XLA on this machine, of tfgen, TensorFlow and JAX, in turn.
+"""Nanoseconds per normal draw, under XLA, of tfgen, TensorFlow and JAX, in turn.
 
     python -m benchmarks.noise --rounds=7
 
 tfgen's and JAX's numbers are Threefry2x32-20's, a function of a key and a counter;
-`tf.random.stateless_normal` is Philox's or XLA's own, and `tf.random.normal` under XLA
-repeats itself in no way.
+`tf.random.stateless_normal` is Philox's or XLA's own, and
+`tf.random.normal` under XLA can't be repeated.
 """
 
 import json

@@ -1,4 +1,4 @@
-r"""How good samples of GANs, a VAE and an IWAE are, by measures that need no download.
+r"""Measures samples of GANs, a VAE and an IWAE, without downloading a network.
 
     python benchmarks/sample_quality.py --dataset=digits
     python benchmarks/sample_quality.py --dataset=fashion_mnist --minutes=15 \
@@ -6,16 +6,16 @@ r"""How good samples of GANs, a VAE and an IWAE are, by measures that need no do
         --model=relativistic_pairing --model=pytorch
 
 A classifier is trained on the real training images; its last hidden layer, of 64 units,
-is the space in which samples are measured against the real test images, as many of one
-as of the other. All generators have the same network (for VAE and IWAE it ends in the
+gives the features in which samples are compared with the same number of real test
+images. All generators have the same network (for VAE and IWAE it ends in the
 logits of a Bernoulli a pixel, and a sample is its mean: a draw would be binary noise on
-grey images). The row of the training images is what perfect samples would get.
+grey images). The row of the training images shows what perfect samples would get.
 
-With `--minutes` GANs train for so many minutes of CPU time on one thread, compilation
-included, at constant learning rates, and `pytorch` is the same GAN by hand with the
-non-saturating loss for as long. Each GAN's samples are then corrected by rejection as
-well, with a logit calibrated on 5,000 training images that were held out. A row that is in
-the file of results is not run again.
+With `--minutes` GANs train for that many minutes of CPU time on one thread, compilation
+included, at constant learning rates, and `pytorch` is the same GAN written in PyTorch with
+the non-saturating loss, trained for as long. The samples of each GAN are also corrected by
+rejection, with a logit calibrated on 5,000 training images that were held out. A row that
+is in the file of results is not run again.
 """
 
 import json
@@ -164,7 +164,7 @@ def sample_gan(dataset: str, loss: str, num_samples: int) -> dict[str, tuple]:
 
 
 def sample_torch(dataset: str, num_samples: int) -> dict[str, tuple]:
-    """Samples and a remark of the same GAN by hand in PyTorch."""
+    """Samples and a remark of the same GAN written in PyTorch."""
     from benchmarks.peers import torch_gan
 
     recipe = gan_recipes.RECIPES[dataset](_SEED.value)

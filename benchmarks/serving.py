@@ -1,12 +1,12 @@
-r"""How long a served model takes, through the C++ loader, beside what it can't do without.
+r"""Times a served model in the C++ loader, beside the least that it has to compute.
 
     python benchmarks/serving.py
 
 A VAE with a decoder 50-200-200-784 (untrained: the weights don't matter) is exported with
 its XLA twins, next to probes: the decoder's matrix products alone, its noise alone, and a
 signature that does nothing. Another process, with neither tfgen nor TensorFlow's Python,
-runs them in turn, round after round, so that a busy moment of the machine falls on all;
-printed are the medians over the rounds, and the least, in milliseconds.
+runs them in turn, round after round, so that a busy moment of the machine affects all. It
+prints the medians and the minima over the rounds, in milliseconds.
 """
 
 import os
@@ -27,7 +27,7 @@ _MEASURE = flags.DEFINE_string("measure", None, "A version directory to measure,
 _ROUNDS = flags.DEFINE_integer("rounds", 30, "Rounds of measurement.", lower_bound=3)
 
 LATENT, HIDDEN, PIXELS = 50, 200, 784
-# (signature, what it may take at most times of, of which): from the project's issue 7.
+# (signature, at most how many times as long, as which other signature)
 TARGETS = {
     4096: [("sample", 1.5, "products"), ("sample_xla", 1.2, "products")],
     1: [("sample", 2.0, "nothing"), ("sample_xla", 2.0, "nothing")],
@@ -91,7 +91,7 @@ def measure(path: str, rounds: int) -> None:
         for _ in range(rounds):
             for name in names:
                 arrays = {key: inputs[key] for key in keys[name]}
-                model.run(name, **arrays)  # so that none finds the caches of another
+                model.run(name, **arrays)  # so that none profits from the caches of another
                 start = time.perf_counter()
                 model.run(name, **arrays)
                 times[name].append(1e3 * (time.perf_counter() - start))

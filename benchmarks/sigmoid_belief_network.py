@@ -5,12 +5,13 @@ r"""A sigmoid belief network of static MNIST, 200-200-200, by VIMCO or wake-slee
 
 The network of Mnih and Rezende (arXiv 1602.06725): three layers of 200 binary latents, each
 a linear layer of the one above, q(z1|x) q(z2|z1) q(z3|z2) and p(z3) p(z2|z3) p(z1|z2)
-p(x|z1). It is trained for so many minutes of wall time (compiling and validation included),
-and log p(x) of the 10,000 test images is printed beside what is published after far longer
-training. The rate, the average of the weights and its choice on `valid` are those of
-`benchmarks/static_mnist.py`, whose flags this program has; pixels are centred, and the bias
-of the output starts at the logit of the training mean. `--speed` measures examples a second
-beside the same VIMCO step written by hand in JAX, in turn, each in a process of its own.
+p(x|z1). It is trained for that many minutes of wall time (compiling and validation
+included), and log p(x) of the 10,000 test images is printed beside the published value,
+which took far longer training. Learning rate, averaging of weights and choice on `valid`
+are those of `benchmarks/static_mnist.py`, whose flags this program has too. Pixels are
+centred, and the bias of the output starts at the logit of the training mean. `--speed`
+measures examples a second beside the same VIMCO step written in JAX, in turn, each in a
+process of its own.
 """
 
 import math
@@ -101,7 +102,7 @@ def train_and_test() -> None:
     model = make_model(x_train.mean(axis=0))
     begin, seconds = time.perf_counter(), 60 * FLAGS.minutes
     progress = lambda: (time.perf_counter() - begin) / seconds
-    course = static_mnist.Course(progress, FLAGS.learning_rate, x_valid)
+    course = static_mnist.Course(progress, FLAGS.learning_rate, x_valid, 20)
     loss = tfgen.losses.IWLB(FLAGS.num_samples, estimator=_ESTIMATOR.value)
     phases = [static_mnist.Phase(loss, 1.0)]
     static_mnist.train(model, x_train, phases, course, FLAGS.batch_size)

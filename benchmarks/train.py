@@ -4,7 +4,7 @@
     python -m benchmarks.train --configuration=batch_sizes --contenders=tfgen,"JAX scan"
 
 Every contender runs in a process of its own, one after another, round after round, so
-that a machine whose speed drifts slows them all alike. The table gives medians, and
+that a change of the machine's speed affects all alike. The table gives medians, and
 ratios of the rounds' pairs. Contenders that are not installed (JAX, PyTorch) are left out
 and named; `--jax_python` names another interpreter that has JAX.
 """
@@ -89,7 +89,7 @@ _RUNS: dict[str, Callable] = {
 
 
 def _measure(name: str, index: int) -> tuple[float, float, float] | str:
-    """Examples a second, first epoch's seconds, peak MB; or why there are none."""
+    """Examples per second, seconds of the first epoch, peak MB; or why they are missing."""
     python = sys.executable
     if name.startswith("JAX"):
         python = _JAX_PYTHON.value

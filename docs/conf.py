@@ -43,7 +43,8 @@ myst_heading_anchors = 3
 nb_execution_mode = os.environ.get("TFGEN_DOCS_NOTEBOOKS", "force")
 nb_execution_excludepatterns = ["*.md"]
 nb_execution_raise_on_error = True
-nb_execution_timeout = 300
+nb_execution_timeout = 1800  # seconds of wall time: the machine may be busy
+nb_merge_streams = True  # lines that are printed one by one are one output
 nb_output_stderr = "remove"  # TensorFlow's start-up lines
 nb_mime_priority_overrides = [("html", "image/png", 0)]
 

@@ -1,21 +1,21 @@
-"""What a held-out log-likelihood of binary images has to beat.
+"""Simple baselines for a held-out log-likelihood of binary images.
 
-A figure of -15 nats an example means nothing alone. Here are three models that take
-seconds, each a *probability* of a binary image x in {0, 1}^D, so that it may stand
-beside the log p(x) of a VAE with a Bernoulli decoder:
+A log-likelihood of -15 nats an example means little without a comparison. These three
+models are fitted in seconds. Each gives a *probability* of a binary image x in {0, 1}^D,
+so it can be compared with the log p(x) of a VAE with a Bernoulli decoder:
 
-- `independent_pixels`: what can be said without any structure.
+- `independent_pixels`: a Bernoulli for each pixel, without any structure.
 - `gaussian_mixture`: scikit-learn's mixture, each component read as a prototype.
 - `probabilistic_pca`: scikit-learn's PCA with a threshold at the pixels; the linear
   counterpart of a VAE.
 
-Scikit-learn's own `score_samples` is a *density* on R^D and no such probability: on
-points that lie on a grid it grows without bound as its noise shrinks. The usual
-remedy, to add uniform noise u in [0, 1)^D, makes E_u log f(x + u) <= log P(x) a valid
-bound, but on binary pixels a loose one: on scikit-learn's digits, held out, PCA of 20
-dimensions came to -34.6 nats an example by that bound, below the -25.2 of independent
-pixels. So each Gaussian model is turned into a law of binary images instead: the sums
-over all 2^D images are 1, which a test checks.
+Scikit-learn's own `score_samples` is a *density* on R^D, not such a probability: on points
+of a grid it grows without bound as its noise shrinks. The usual remedy is to add uniform
+noise u in [0, 1)^D. Then E_u log f(x + u) <= log P(x) is a valid bound, but a loose one
+for binary pixels: on scikit-learn's held-out digits, PCA of 20 dimensions reached -34.6
+nats an example by that bound, below the -25.2 of independent pixels. Each Gaussian model
+is therefore turned into a distribution over binary images: its probabilities of all 2^D
+images sum to 1, which a test checks.
 """
 
 import numpy as np
@@ -30,12 +30,12 @@ Vector = NDArray[np.float64]
 
 
 def independent_pixels(x_train: ArrayLike, x_test: ArrayLike) -> Vector:
-    """Log-probabilities under a Bernoulli of its own for every pixel.
+    """Log-probabilities under one independent Bernoulli for each pixel.
 
     P(x) = prod_j p_j^x_j (1 - p_j)^(1 - x_j),   p_j = (n_j + 1) / (N + 2)
 
     with n_j of N training images on at pixel j: the posterior predictive under a
-    uniform prior, so that a pixel never seen on is unlikely and not impossible.
+    uniform prior, so that a pixel that was never on is unlikely, but not impossible.
 
     Args:
         x_train: Binary images, `[N, ...]`.
@@ -59,7 +59,7 @@ def gaussian_mixture(
 
     P(x) = sum_c pi_c prod_j p_cj^x_j (1 - p_cj)^(1 - x_j)
 
-    The mixture tells how much each training image belongs to each component, r_nc;
+    The mixture gives the probability r_nc that training image n belongs to component c;
     the component becomes the Bernoulli of the images that belong to it,
     p_cj = (sum_n r_nc x_nj + 1/2) / (sum_n r_nc + 1), and pi_c is their share,
     with one image more in each component.
@@ -69,7 +69,7 @@ def gaussian_mixture(
         x_test: Binary images, `[M, ...]`.
         num_components: C. The default is the best of 10, 20, 40, 80 and 160 on the
             held-out digits of `tfgen.datasets`: chosen in favour of the baseline.
-        seed: Of the mixture's first guess.
+        seed: Seed of the mixture's initial guess.
 
     Returns:
         log P(x) in nats, `[M]`.
@@ -110,10 +110,10 @@ def probabilistic_pca(
     Args:
         x_train: Binary images, `[N, ...]`.
         x_test: Binary images, `[M, ...]`.
-        latent_dim: Of z; below the number of pixels D. The default is the best of 5,
+        latent_dim: Size of z, below the number of pixels D. The default is the best of 5,
             10, 15, 20 and 30, chosen as for `gaussian_mixture`.
-        num_samples: Importance samples an image. Memory grows with `num_samples` x D.
-        seed: Of the samples.
+        num_samples: Importance samples for each image. Memory grows with `num_samples` x D.
+        seed: Seed of the samples.
 
     Returns:
         log P(x) in nats, `[M]`.
@@ -135,7 +135,7 @@ def probabilistic_pca(
     variance = pca.noise_variance_
     scale = np.sqrt(np.maximum(pca.explained_variance_ - variance, 0))
     weights = pca.components_.T * scale  # W, [D, latent_dim]; its columns orthogonal
-    precision = scale**2 / variance + 1  # of z given y, diagonal so
+    precision = scale**2 / variance + 1  # of z given y; these columns make it diagonal
     means = (x_test - pca.mean_) @ weights / variance / precision
     stddev = np.sqrt(2 / precision)
     rng = np.random.default_rng(seed)

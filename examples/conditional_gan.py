@@ -1,12 +1,12 @@
-r"""Trains a GAN of images given their class, and counts how often it makes what was asked.
+r"""Trains a GAN of images given their class, and counts how often a sample has that class.
 
     python examples/conditional_gan.py --dataset=fashion_mnist --epochs=8
 
 The generator's inputs are named z and c, the discriminator's x and c, and `fit` takes
-`{"x": x, "c": c}`. The discriminator ends in a projection: a logit that does not know the
-class plus what the class adds to it. A classifier that was trained on real images then
-says of each sample whether it is of the class that was asked for, and of held-out images,
-for comparison.
+`{"x": x, "c": c}`. The discriminator ends in a projection: a logit without
+the class, plus a term that depends on the class. A classifier trained on real images then
+counts how many samples are of the class that was asked for; the same share of held-out
+images is printed for comparison.
 
 Copy this file and change it: the networks are in three functions.
 """
@@ -45,7 +45,7 @@ layers = keras.layers
 
 
 def make_generator(side: int) -> keras.Model:
-    """z and a vector a class, side by side, to an image."""
+    """From z and an embedding of the class, concatenated, to an image."""
     z = keras.Input([LATENT_DIM], name="z")
     c = keras.Input([], dtype="int32", name="c")
     small, width = side // 4, _WIDTH.value
@@ -60,7 +60,7 @@ def make_generator(side: int) -> keras.Model:
 
 
 def make_discriminator(side: int) -> keras.Model:
-    """Features of the image, projected on a vector a class."""
+    """Features of the image, projected on an embedding of the class."""
     x = keras.Input([side, side, 1], name="x")
     c = keras.Input([], dtype="int32", name="c")
     h = x
@@ -74,7 +74,7 @@ def make_discriminator(side: int) -> keras.Model:
 
 
 def make_classifier(x: np.ndarray, c: np.ndarray) -> keras.Model:
-    """Of real images, trained for 40 epochs or 120,000 images."""
+    """A classifier of real images, trained for 40 epochs or 120,000 images."""
     classifier = keras.Sequential(
         [
             keras.Input(x.shape[1:]),
@@ -94,7 +94,7 @@ def make_classifier(x: np.ndarray, c: np.ndarray) -> keras.Model:
 
 
 def share_as_asked(classifier: keras.Model, x: np.ndarray, c: np.ndarray) -> float:
-    """The share of images that the classifier reads as their class."""
+    """The share of images that the classifier assigns to their class."""
     return float(np.mean(classifier.predict(x, verbose=0).argmax(axis=1) == c))
 
 

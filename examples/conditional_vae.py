@@ -1,11 +1,11 @@
-r"""Trains a VAE of images given their class beside one that is not told the class.
+r"""Trains a VAE of images given their class, and one without the class.
 
     python examples/conditional_vae.py --dataset=fashion_mnist --epochs=20
 
-The same networks, and three inputs that are named: x, z and c, the class. `fit` takes
-`{"x": x, "c": c}`, and encoder, decoder and prior take from it what their inputs are named
-after. The program prints log p(x | c) and, summed over the ten classes, log p(x) of both
-models on held-out images, and draws samples, a class a row.
+Both have the same networks, with inputs named x, z and c, the class. `fit` takes
+`{"x": x, "c": c}`; encoder, decoder and prior each take the entries that their inputs are
+named after. The program prints log p(x | c) of held-out images and, summed over the ten
+classes, their log p(x) by both models, and draws samples, one row for each class.
 
 Copy this file and change it: the three networks are in three functions.
 """
@@ -51,7 +51,7 @@ NUM_CLASSES = 10
 
 
 def hidden(inputs: list) -> keras.KerasTensor:
-    """Two hidden layers on inputs side by side; of an integer c, a vector a class."""
+    """Two hidden layers on the concatenated inputs; an integer c is embedded first."""
     flat = [
         keras.layers.Embedding(NUM_CLASSES, 32)(tensor)
         if tensor.dtype.startswith("int")
@@ -72,7 +72,7 @@ def make_encoder(shape: tuple[int, ...], conditions: list) -> keras.Model:
 
 
 def make_decoder(shape: tuple[int, ...], conditions: list) -> keras.Model:
-    """p(x|z, c): a Bernoulli a pixel."""
+    """p(x|z, c): a Bernoulli for each pixel."""
     layer = tfgen.layers.IndependentBernoulli
     inputs = [keras.Input([_LATENT_DIM.value], name="z"), *conditions]
     params = keras.layers.Dense(layer.params_size(shape))(hidden(inputs))
@@ -80,7 +80,7 @@ def make_decoder(shape: tuple[int, ...], conditions: list) -> keras.Model:
 
 
 def make_prior(condition: keras.KerasTensor) -> keras.Model:
-    """p(z|c): a Gaussian a class."""
+    """p(z|c): a Gaussian for each class."""
     layer = tfgen.layers.MultivariateNormalDiag
     size = layer.params_size(_LATENT_DIM.value)
     params = keras.layers.Embedding(NUM_CLASSES, size)(condition)
@@ -88,7 +88,7 @@ def make_prior(condition: keras.KerasTensor) -> keras.Model:
 
 
 def make_vae(shape: tuple[int, ...], conditional: bool) -> tfgen.models.VAE:
-    """The model, given the class or not."""
+    """The model, with the class as a condition or without it."""
     if not conditional:
         return tfgen.models.IWAE(make_encoder(shape, []), make_decoder(shape, []))
     c = keras.Input([], dtype="int64", name="c")

@@ -2,7 +2,7 @@ r"""Evaluates the models of `saved_models/` on held-out digits, and draws their 
 
     python examples/evaluate_saved_models.py --output_dir=docs/images
 
-log p(x) is by 5,000 importance samples from each example's refined posterior.
+log p(x) is estimated by 5,000 importance samples from each example's refined posterior.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Data, networks and settings that train a GAN on two cores, one recipe a dataset.
+"""Data, networks and settings that train a GAN on two cores, one recipe per dataset.
 
 | recipe | data | minutes |
 |---|---|---|
@@ -36,18 +36,18 @@ layers = keras.layers
 
 @dataclasses.dataclass
 class Recipe:
-    """What there is to choose, beside the objective.
+    """Everything that has to be chosen to train a GAN, except the objective.
 
     Attributes:
         x: Data, `[N, ...]`.
         generator: From `latent_dim` numbers to a sample.
         discriminator: From a sample to a logit.
         latent_dim: Size of z.
-        batch_size: Rows of x a step.
+        batch_size: Rows of x per step.
         epochs: Passes over x.
-        generator_rate: Adam's learning rate, which falls by a cosine to a hundredth.
-        discriminator_rate: The same of the discriminator.
-        settings: Of `GAN.compile`.
+        generator_rate: Adam's learning rate; a cosine schedule lowers it to a hundredth.
+        discriminator_rate: The same for the discriminator.
+        settings: Further arguments of `GAN.compile`.
     """
 
     x: np.ndarray
@@ -61,7 +61,7 @@ class Recipe:
     settings: dict
 
     def compiled(self, loss: str | tfgen.losses.GANLoss, **settings) -> tfgen.models.GAN:
-        """The GAN, compiled; `settings` take the place of the recipe's."""
+        """The GAN, compiled; `settings` replace those of the recipe."""
         settings = {**self.settings, **settings}
         updates = self.epochs * math.ceil(len(self.x) / self.batch_size)
         seen = updates * settings.get("discriminator_steps", 1)
@@ -110,7 +110,7 @@ def two_gaussians(seed: int = 0) -> Recipe:
 
 
 def ring(seed: int = 0) -> Recipe:
-    """Eight modes for a generator of one hidden space: which objectives keep them all?"""
+    """Eight modes, to see which objectives keep them all."""
     keras.utils.set_random_seed(seed)
     return Recipe(
         x=tfgen.datasets.ring_of_gaussians(102_400, seed=seed),
@@ -183,8 +183,8 @@ def modes_and_quality(samples: np.ndarray) -> tuple[int, float]:
 
     Returns:
         The number of modes that have at least 1 % of the samples within 3 standard
-        deviations, and the part of the samples within 3 of any. For the ring itself
-        they are 8 and 1 - exp(-9/2) = 0.989.
+        deviations, and the share of the samples within 3 of any mode. For data of the
+        ring itself they are 8 and 1 - exp(-9/2) = 0.989.
     """
     modes = tfgen.datasets.ring_distribution().components_distribution.loc.numpy()
     distances = np.linalg.norm(samples[:, np.newaxis] - modes, axis=-1)
@@ -209,7 +209,7 @@ def _dense(inputs: int, outputs: int) -> keras.Model:
 
 
 def _image_generator(side: int, latent_dim: int, width: int) -> keras.Model:
-    """A quarter of the side, then twice doubled by transposed convolutions."""
+    """Starts at a quarter of the side, which two transposed convolutions double."""
     small = side // 4
     return keras.Sequential(
         [

@@ -4,7 +4,7 @@ r"""Makes `saved_models/`: small trained models, ready to serve, and the server'
 
 Each model is trained on scikit-learn's 8x8 digits, in about half a minute, and written
 as `saved_models/NAME/1`, a version directory as TensorFlow Serving reads it, beside
-`saved_models/NAME/NAME.keras`, the same model as Keras reads it. Run again, it replaces
+`saved_models/NAME/NAME.keras`, the same model as Keras reads it. A second run replaces
 them. `saved_models/README.md` says how to serve them.
 """
 
@@ -40,7 +40,7 @@ def network(shape: tuple[int, ...], last: list, activation: str = "relu") -> ker
 
 
 def make_vae(kind: type[tfgen.models.VAE]) -> tfgen.models.VAE:
-    """A Gaussian posterior with a full covariance, a Bernoulli a pixel."""
+    """A Gaussian posterior with a full covariance, a Bernoulli for each pixel."""
     posterior, latent_dim = tfgen.layers.MultivariateNormalTriL, 8
     likelihood = tfgen.layers.IndependentBernoulli
     q_size, p_size = posterior.params_size(latent_dim), likelihood.params_size(SHAPE)
@@ -69,7 +69,7 @@ def make_conditional() -> tfgen.models.VAE:
 
 
 def train_vae(make: Callable[[], tfgen.models.VAE], loss: str) -> tfgen.models.VAE:
-    """Trains on four fifths of the digits, and says what it makes of the others."""
+    """Trains on four fifths of the digits, and prints its bound on the others."""
     (x_train, c_train), (x_test, c_test) = tfgen.datasets.load_digits(labels=True)
     steps = _EPOCHS.value * (len(x_train) // 64 + 1)
     model = make()
@@ -101,7 +101,7 @@ def make_gan() -> tfgen.models.GAN:
 
 
 def train_gan() -> tfgen.models.GAN:
-    """Trains by maximum likelihood, and says how its samples compare with digits."""
+    """Trains by maximum likelihood, and prints how its samples compare with digits."""
     x_train, x_test = tfgen.datasets.load_digits("unit")
     model = make_gan()
     model.compile(

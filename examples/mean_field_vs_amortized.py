@@ -1,19 +1,20 @@
-r"""Traditional mean-field inference beside an encoder, on digits, as the data grow.
+r"""Compares traditional mean-field inference with an encoder as the data set grows.
 
     python examples/mean_field_vs_amortized.py --sizes=1000,4000,16000
 
 Both fit the same decoder with the same family of posteriors. The mean field has a row of
 parameters for every example, the encoder one network for all. For every N the program
-prints what each costs (parameters, seconds until the training bound stands still) and what
-each is worth (the ELBO of training and of held-out digits, in nats), and draws the bound
-against time and the time against N.
+prints the cost of each (parameters, seconds until the training bound converges) and its
+quality (the ELBO of training and of held-out digits, in nats), and plots the bound against
+time and the time against N.
 
-Three things are to be seen:
+Three things can be seen:
 
 - The encoder does not outperform the mean field on the training set: rows that start at
-  the encoder's answers, with the decoder held, end above them ("from the encoder").
-- The table grows with N, the encoder does not; and every row needs its own visits.
-- A held-out digit costs the encoder one pass and the mean field gradient steps (`refine`).
+  the encoder's output, with the decoder frozen, end above it ("from the encoder").
+- The table grows with N, the encoder does not, and every row needs its own updates.
+- A held-out digit costs the encoder one forward pass, and the mean field gradient steps
+  (`refine`).
 
 scikit-learn's digits are 1,437 for training; larger N are filled with the same digits moved
 by a pixel or two.
@@ -45,7 +46,7 @@ _OUTPUT_DIR = flags.DEFINE_string(
 _SEED = flags.DEFINE_integer("seed", 0, "Of weights, noise and the order of the data.")
 
 _LEARNING_RATE = 2e-3
-_TOLERANCE = 0.5  # nats: a bound this near to its last value has converged
+_TOLERANCE = 0.5  # nats; within this of its last value, a bound has converged
 
 
 def load(size: int, digits: np.ndarray) -> np.ndarray:
@@ -76,7 +77,7 @@ def make_encoder() -> keras.Model:
 
 
 def make_decoder() -> keras.Model:
-    """p(x|z): two hidden layers, then a Bernoulli a pixel; the same at every call."""
+    """p(x|z): two hidden layers, a Bernoulli for each pixel; every call gives the same."""
     keras.utils.set_random_seed(_SEED.value)
     return keras.Sequential(
         [
@@ -107,14 +108,14 @@ class Curve(keras.callbacks.Callback):
         self.elbo.append(logs["elbo"])
 
     def seconds_to_converge(self) -> float:
-        """Until the bound is within a tolerance of what it ended at."""
+        """Seconds until the bound is within a tolerance of its last value."""
         end = np.mean(self.elbo[-5:])
         reached = np.array(self.elbo) > end - _TOLERANCE
         return self.seconds[int(reached.argmax())]
 
 
 def train(model: tfgen.models.VAE, *data: np.ndarray) -> Curve:
-    """Trains until the bound stands still; returns its curve."""
+    """Trains until the bound converges; returns its curve."""
     curve = Curve()
     stop = keras.callbacks.EarlyStopping("elbo", 0.05, patience=40, mode="max")
     model.fit(
@@ -128,14 +129,14 @@ def train(model: tfgen.models.VAE, *data: np.ndarray) -> Curve:
 
 
 def elbo(model: tfgen.models.VAE, inputs: np.ndarray, x: np.ndarray) -> float:
-    """The ELBO, on 64 samples an example; inputs are x itself or, of a table, indices."""
+    """The ELBO, on 64 samples an example; `inputs` are x, or indices for a table."""
     blocks = [slice(start, start + 1000) for start in range(0, len(x), 1000)]
     log_weights = [model.log_weights(inputs[b], 64, seed=1, y=x[b]) for b in blocks]
     return float(np.mean(np.concatenate(log_weights, axis=1)))
 
 
 def timed(function: Callable[[], Any], count: int) -> tuple[Any, float]:
-    """What a function returns, and its microseconds an example once it is compiled."""
+    """A function's result, and its microseconds per example once it is compiled."""
     function()
     began = time.perf_counter()
     result = function()
@@ -182,7 +183,7 @@ def compare(size: int, x: np.ndarray, x_test: np.ndarray) -> tuple[list[list[str
     _, encoding = timed(lambda: vae.encode(x_test), len(x_test))
 
     table = tfgen.models.MeanFieldVAE(size, make_decoder())
-    # Rows, that begin at nothing, settle in a few steps before each of the decoder's.
+    # Untrained rows take a few steps before each step of the decoder.
     table.compile(keras.optimizers.Adam(_LEARNING_RATE), "elbo", posterior_steps=3)
     fitted = train(table, index, x)
     steps = _REFINE_STEPS.value

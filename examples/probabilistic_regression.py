@@ -1,12 +1,12 @@
-r"""Regression that says how sure it is: the same net, ending in three distributions.
+r"""Regression with uncertainty: the same network, ending in three distributions.
 
     python examples/probabilistic_regression.py
 
-The data are y = sin(3 x) + (0.1 + 0.3 x^2) eps, whose noise grows with |x|; half of them
-are mirrored, y -> -y, where x > 0, so that there two answers are right. A layer that
-knows nothing of that is beaten by one that learns the noise, and that one by a mixture.
-Held-out log p(y|x) is printed beside that of the law the data were drawn from, which no
-model can pass but by luck. After TFP's "Regression with probabilistic layers".
+The data are y = sin(3 x) + (0.1 + 0.3 x^2) eps, whose noise grows with |x|; where x > 0,
+half of them are mirrored, y -> -y, so that two answers are right there. A distribution
+with constant noise does worst, one that learns the noise does better, a mixture best.
+Held-out log p(y|x) is printed beside that of the true distribution, which no model can
+exceed except by chance. After TFP's "Regression with probabilistic layers".
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Samples -> a PNG or an NPZ file, with progress on the way."""
+"""Writes samples to a PNG or an NPZ file, and shows progress."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ __all__ = ["progress", "write"]
 
 
 def progress(batches: list[np.ndarray]) -> Iterator[np.ndarray]:
-    """The batches; on a terminal with a bar, and the time left, on standard error."""
+    """Yields the batches; on a terminal, shows a bar and the time left on stderr."""
     if not sys.stderr.isatty():
         yield from batches
         return
@@ -27,7 +27,7 @@ def progress(batches: list[np.ndarray]) -> Iterator[np.ndarray]:
 
 
 def write(path: str, arrays: dict[str, np.ndarray], show: str = "samples") -> None:
-    """Writes what a `sample` signature gave, by the extension of `path`.
+    """Writes what a `sample` signature returned; the extension of `path` says how.
 
     Args:
         path: `….npz` holds all arrays; `….png` shows one of them as a grid of images.

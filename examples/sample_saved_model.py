@@ -3,9 +3,9 @@
     python examples/sample_saved_model.py --model=out/exports/digits \
         --num_samples=64 --output=out/served_samples.png
 
-The model is run by the C++ loader in the TensorFlow wheel, the one that TensorFlow
-Serving shares, with XLA off as a server has it. One seed is one sample: what a server
-gives for the same seeds is the same, to 1e-6, on every replica and in every batch.
+The model is run by the C++ loader in the TensorFlow wheel, which TensorFlow Serving uses
+too, with XLA off as on a server. Each seed is one sample: for the same seeds a server
+returns the same, to 1e-6, on every replica and in every batch.
 """
 
 import os

@@ -2,9 +2,9 @@
 
 TensorFlow Serving reads a SavedModel with the C++ loader that the TensorFlow wheel
 ships too. This module opens the wheel's shared library with `ctypes` and calls that
-loader through the C API, so what it computes is what a server would compute: no
-Python of TensorFlow, Keras, TensorFlow Probability or tfgen is loaded. It needs only
-numpy, and the TensorFlow wheel installed next to it.
+loader through the C API, so it computes what a server would compute. No Python code of
+TensorFlow, Keras, TensorFlow Probability or tfgen is loaded; only numpy and an installed
+TensorFlow wheel are needed.
 
     model = SavedModel("exports/digits/1")
     model.signatures["sample"].inputs          # {"seed": TensorInfo(...)}

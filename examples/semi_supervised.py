@@ -3,14 +3,14 @@ r"""Classifies images from ten labels a class: M2 of Kingma et al., arXiv 1406.5
     python examples/semi_supervised.py --labels_per_class=10 --epochs=200
 
 The class y is a latent like z: p(y) p(z) p(x | y, z), with q(y | x) and q(z | x, y).
-Where it is not known, the ELBO sums over its ten values,
-`estimator={"y": "enumerate", "z": "reparameterized"}`; where it is known, the ELBO is at
-that value, and q(y | x) is trained by the cross-entropy too. The program prints the
-accuracy of q(y | x) on held-out images beside that of the same network trained on the
-same labels alone.
+If y is not known, the ELBO sums over its ten values,
+`estimator={"y": "enumerate", "z": "reparameterized"}`. If y is known, the ELBO is
+computed at that value, and q(y | x) is trained by the cross-entropy too. The
+program prints the accuracy of q(y | x) on held-out images beside that of the same network
+trained on the same labels alone.
 
-Copy this file and change it: the three networks are in three functions, and what the labels
-add to the loss is in `SemiSupervisedVAE.compute_loss`.
+Copy this file and change it: the three networks are in three functions, and the labels'
+part of the loss is in `SemiSupervisedVAE.compute_loss`.
 """
 
 import os
@@ -51,7 +51,7 @@ NUM_CLASSES = 10
 
 
 def hidden(inputs: list) -> keras.KerasTensor:
-    """A hidden layer on inputs side by side."""
+    """A hidden layer on the concatenated inputs."""
     flat = [keras.layers.Flatten()(tensor) for tensor in inputs]
     h = keras.layers.Concatenate()(flat) if len(flat) > 1 else flat[0]
     return keras.layers.Dense(_UNITS.value, activation="relu")(h)
@@ -72,7 +72,7 @@ def make_encoder(x: keras.KerasTensor, y: keras.KerasTensor) -> keras.Model:
 
 
 def make_decoder(shape: tuple[int, ...], y: keras.KerasTensor) -> keras.Model:
-    """p(x | y, z): a Bernoulli a pixel."""
+    """p(x | y, z): a Bernoulli for each pixel."""
     z = keras.Input([_LATENT_DIM.value], name="z")
     layer = tfgen.layers.IndependentBernoulli
     params = keras.layers.Dense(layer.params_size(shape))(hidden([y, z]))
@@ -80,13 +80,13 @@ def make_decoder(shape: tuple[int, ...], y: keras.KerasTensor) -> keras.Model:
 
 
 class SemiSupervisedVAE(tfgen.models.VAE):
-    """A VAE over y and z which is also told y of some images.
+    """A VAE over y and z for which y of some images is known.
 
-    `fit(x)` is on all images, as if none had a label.
+    `fit(x)` takes all images and treats them as unlabelled; `give_labels` adds labels.
     """
 
     def give_labels(self, x: np.ndarray, y: np.ndarray, num_images: int) -> None:
-        """Says the images `[N, ...]` whose one-hot classes `[N, 10]` are known.
+        """Sets the images `[N, ...]` whose one-hot classes `[N, 10]` are known.
 
         `num_images` is the number of all images.
         """

@@ -4,9 +4,9 @@
         --output=samples.png
     python examples/serve_samples.py --model=vae_digits --api=rest --output=samples.npz
 
-Sample i is the one of seed `first_seed + i`, whatever the batch size, the replica that
-answers, and how often a request is tried: asking again is always safe, and gives the
-same numbers. gRPC needs `pip install tfgen[serving]`; REST needs numpy and Pillow.
+Sample i is that of seed `first_seed + i`, whatever the batch size and the replica that
+answers: a request can always be repeated, and gives the same numbers. gRPC needs
+`pip install tfgen[serving]`; REST needs numpy and Pillow.
 """
 
 import http.client
@@ -47,7 +47,7 @@ _OUTPUT = flags.DEFINE_string("output", "samples.png", "A .png or .npz file.")
 
 
 class ServerError(Exception):
-    """The server refused a request; `passing` if it may take the same one later."""
+    """The server refused a request; `passing` if the same request may succeed later."""
 
     def __init__(self, message: str, passing: bool):
         super().__init__(message)
@@ -74,7 +74,7 @@ class RestClient:
             text = error.read().decode(errors="replace")
             passing = error.code in (429, 503, 504)
             raise ServerError(f"HTTP {error.code}: {text}", passing) from error
-        # Refused, reset, timed out, cut short.
+        # The connection was refused, reset or closed early, or timed out.
         except (OSError, http.client.HTTPException) as error:
             raise ServerError(str(error), passing=True) from error
         if not isinstance(outputs, dict):  # a signature with one output has no name
@@ -97,7 +97,7 @@ class GrpcClient:
                 "--api=grpc needs tensorflow-serving-api: pip install "
                 "'tfgen[serving]', or use --api=rest."
             ) from error
-        # A batch of images soon passes gRPC's default limit of 4 MB.
+        # A batch of images is often larger than gRPC's default limit of 4 MB.
         options = [("grpc.max_receive_message_length", -1)]
         channel = grpc.insecure_channel(address, options)
         self._predict = PredictionServiceStub(channel).Predict
@@ -131,7 +131,7 @@ def retry(call: Callable[[], Arrays], retries: int) -> Arrays:
         except ServerError as error:
             if not error.passing:
                 raise
-            # Uneven waits keep clients that failed together from coming back so.
+            # Random waits: clients that failed together should not all retry together.
             wait = min(0.1 * 2**attempt, 5.0) * random.uniform(0.5, 1.5)
             print(f"\n{error}; again in {wait:.1f} s", file=sys.stderr)
             time.sleep(wait)

@@ -1,4 +1,4 @@
-r"""Trains a GAN by any objective, says how it went, draws pictures of it and exports it.
+r"""Trains a GAN by any objective, prints measures of it, draws samples and exports it.
 
     python examples/train_gan.py --dataset=ring --loss=maximum_likelihood
     python examples/train_gan.py --dataset=two_gaussians \
@@ -6,7 +6,7 @@ r"""Trains a GAN by any objective, says how it went, draws pictures of it and ex
 
 Several `--loss` are trained in turn, from the same start. On `two_gaussians`, where the
 generator can only make one Gaussian, the picture shows what each divergence prefers:
-maximum likelihood covers both modes, the reverse Kullback-Leibler divergence takes one.
+maximum likelihood covers both modes, the reverse Kullback-Leibler divergence one of them.
 
 The networks and their settings are in `gan_recipes.py`: copy both files and change them.
 """
@@ -63,7 +63,7 @@ def train(loss: str) -> tuple[tfgen.models.GAN, np.ndarray]:
 
 
 def report(samples: np.ndarray, x: np.ndarray) -> None:
-    """Prints what is known of the samples, and would be of perfect ones."""
+    """Prints measures of the samples, and what perfect samples would get."""
     if _DATASET.value == "two_gaussians":
         print(f"  mean {samples.mean():.3f}, variance {samples.var():.3f}", end="")
         print("; of the data 0, 4.25; of the right-hand mode 2, 0.25")
@@ -104,7 +104,7 @@ def _density(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _picture(x: np.ndarray) -> np.ndarray:
-    """Points of the plane as an image: white is where they are densest."""
+    """Points of the plane as an image: the densest place is white."""
     counts, _, _ = np.histogram2d(x[:, 1], x[:, 0], bins=96, range=[[-3, 3], [-3, 3]])
     return np.minimum(counts[::-1] / np.quantile(counts[counts > 0], 0.95), 1.0)
 

@@ -1,11 +1,11 @@
-r"""Trains a VAE or an IWAE on images, says how good it is, draws from it and exports it.
+r"""Trains a VAE or an IWAE on images, evaluates it, draws samples and exports it.
 
     python examples/train_vae.py --dataset=digits --posterior=tril --loss=iwlb
 
-Images are binarized, and the likelihood is Bernoulli, a law of its own for every pixel:
-a pixel of `digits` counts the on-pixels of a 4x4 block, and those counts pile up at 0 and
-16 far beyond what a binomial of any mean allows, so that only binary pixels have a
-likelihood that fits and a log p(x) to compare.
+Images are binarized, and the likelihood is an independent Bernoulli for each pixel. A
+pixel of `digits` counts the on-pixels of a 4x4 block, and these counts are 0 or 16 far more
+often than any binomial allows: only binary pixels have a likelihood that fits, and a
+log p(x) that can be compared.
 
 Copy this file and change it: the encoder, the decoder and the data are in three functions.
 """
@@ -74,7 +74,7 @@ def make_encoder(shape: tuple[int, ...], layer: type, latent_dim: int) -> keras.
 
 
 def make_decoder(shape: tuple[int, ...], latent_dim: int) -> keras.Model:
-    """p(x|z): two hidden layers, then a Bernoulli a pixel."""
+    """p(x|z): two hidden layers, then a Bernoulli for each pixel."""
     likelihood = tfgen.layers.IndependentBernoulli
     return keras.Sequential(
         [
@@ -89,7 +89,7 @@ def make_decoder(shape: tuple[int, ...], latent_dim: int) -> keras.Model:
 
 
 def train(x_train: np.ndarray) -> tuple[tfgen.models.VAE, keras.callbacks.History]:
-    """A trained model, and its history: what tfgen is for takes these lines."""
+    """Builds and trains the model; returns it with its history."""
     shape = x_train.shape[1:]
     layer = _POSTERIORS[_POSTERIOR.value]
     encoder = make_encoder(shape, layer, _LATENT_DIM.value)
@@ -108,7 +108,7 @@ def train(x_train: np.ndarray) -> tuple[tfgen.models.VAE, keras.callbacks.Histor
 
 
 def report(model: tfgen.models.VAE, x_train: np.ndarray, x_test: np.ndarray) -> str:
-    """Prints the bounds on held-out data beside what they have to beat, and draws them."""
+    """Prints and draws the bounds on held-out data, beside those of simple baselines."""
     k = _EVALUATION_SAMPLES.value
     by_samples = {n: model.log_prob(x_test, n, seed=1) for n in (1, 5, 50)}
     estimate = tfgen.evaluation.log_likelihood(model, x_test, k, seed=1)

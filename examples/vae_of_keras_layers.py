@@ -1,12 +1,12 @@
-r"""A VAE of plain Keras models and distribution layers: no model class of tfgen's.
+r"""A VAE of plain Keras models and distribution layers, without tfgen's model classes.
 
     python examples/vae_of_keras_layers.py
 
 The encoder ends in a posterior whose KL divergence from the prior is a regularizer, the
 decoder in a likelihood, and the loss is the negative log-likelihood: together the negative
 ELBO. After TFP's "Variational autoencoder with probabilistic layers". `train_vae.py` does
-the same by `tfgen.models.VAE`, which also knows importance-weighted bounds, log p(x) and
-export; this is for a model of another shape.
+the same by `tfgen.models.VAE`, which also has importance-weighted bounds, log p(x) and
+export. Use this way for a model of another structure.
 """
 
 import os
@@ -71,7 +71,7 @@ def main(argv: list[str]) -> None:
     prior = tfd.MultivariateNormalDiag(tf.zeros([_LATENT_DIM.value]))
     encoder = make_encoder(shape, prior)
     decoder = make_decoder(shape, _LATENT_DIM.value)
-    # The decoder is fed the tensor that q(z|x) converts to: one draw an example.
+    # The decoder gets the tensor that q(z|x) converts to: one draw for each example.
     model = keras.Model(encoder.inputs[0], decoder(encoder.outputs[0]), name="vae")
     model.compile(keras.optimizers.Adam(1e-3), tfgen.losses.NegativeLogLikelihood())
     history = model.fit(

@@ -181,8 +181,8 @@ def load_static_mnist(filepath: str | pathlib.Path) -> tuple[Images, Images, Ima
     """
     if not pathlib.Path(filepath).is_file():
         raise FileNotFoundError(
-            f"`filepath` must name an `.npz` file; received {str(filepath)!r}, where there "
-            "is none."
+            f"`filepath` must name an `.npz` file; received {str(filepath)!r}, which does "
+            "not exist."
         )
     with np.load(filepath) as file:
         received = {key: (file[key].dtype.name, file[key].shape[1:]) for key in file}

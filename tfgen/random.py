@@ -126,7 +126,14 @@ def threefry2x32(
     >>> [hex(int(word)) for word in threefry2x32((zero, zero), (zero, zero))]
     ['0x6b200159', '0x99ba4efe']
     """
-    return _threefry(*key, *counter)
+    for name, pair in (("key", key), ("counter", counter)):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise TypeError(
+                f"`{name}` must be a pair of uint32 tensors; received {pair!r}. Pass the "
+                "two words of each."
+            )
+    words = [tf.convert_to_tensor(word, tf.uint32) for word in (*key, *counter)]
+    return _threefry(*words)
 
 
 def _one_operation(function: Callable, num_words: int, dtype: tf.DType) -> Callable:

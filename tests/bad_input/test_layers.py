@@ -198,11 +198,21 @@ DISTRIBUTIONS = [
         "seed",
         "'a'",
     ),
-    Case("layers.TensorDistribution", lambda w: w.q.rows([9]), ValueError, "index", "9"),
-    Case("layers.TensorDistribution", lambda w: w.q.rows(3), TypeError, "index", "int"),
-    Case("layers.TensorDistribution", lambda w: w.q.rows(0.5), TypeError, "index", "float"),
     Case(
-        "layers.TensorDistribution",
+        "layers.TensorDistribution.rows", lambda w: w.q.rows([9]), ValueError, "index", "9"
+    ),
+    Case(
+        "layers.TensorDistribution.rows", lambda w: w.q.rows(3), TypeError, "index", "int"
+    ),
+    Case(
+        "layers.TensorDistribution.rows",
+        lambda w: w.q.rows(0.5),
+        TypeError,
+        "index",
+        "float",
+    ),
+    Case(
+        "layers.TensorDistribution.rows",
         lambda w: w.q.rows([True, False]),
         ValueError,
         "index",

@@ -15,14 +15,22 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PLAN = """
 import json
 from benchmarks import static_mnist
-model = static_mnist.make_model()
-networks = [model.encoder, model.decoder]
+import numpy as np
+
+def kernels(name):
+    model = static_mnist.make_model(name, pseudo_inputs=np.zeros([500, 784]))
+    model.build((None, 784))
+    shapes = [list(w.shape) for w in model.trainable_weights]
+    return [shape for shape in shapes if len(shape) > 1]
+
 print(json.dumps({
     "phases": {
         k: [(p.loss.num_samples, p.end) for p in static_mnist.make_phases(k)]
         for k in (1, 2, 5, 10, 50)
     },
-    "kernels": [[list(w.shape) for w in n.trainable_weights[::2]] for n in networks],
+    "written": [(p.loss.num_samples, p.loss.backward_samples, p.end)
+                for p in static_mnist.make_phases(50, 5, ["5@0.5", "50@1"])],
+    "kernels": {name: kernels(name) for name in ("one_layer", "two_layers", "vamp_prior")},
 }))
 """
 
@@ -34,9 +42,17 @@ def test_last_phase_is_by_the_rows_own_bound_and_the_model_is_the_papers(run_pyt
         assert list(ends) == sorted(set(ends))
         assert list(samples) == sorted(set(samples))
         assert phases[-1] == [int(num_samples), 1.0]
-    sizes = [784, 200, 200, 100], [50, 200, 200, 784]
-    expected = [[list(pair) for pair in itertools.pairwise(s)] for s in sizes]
-    assert plan["kernels"] == expected
+    assert plan["written"] == [[5, None, 0.5], [50, 5, 1.0]]
+    chain = lambda *sizes: [list(pair) for pair in itertools.pairwise(sizes)]
+    one = chain(784, 200, 200, 100) + chain(50, 200, 200, 784)
+    assert plan["kernels"]["one_layer"] == one
+    posterior = chain(784, 200, 200, 200) + chain(100, 100, 100, 100)
+    prior = chain(50, 100, 100, 200)
+    two = posterior + chain(100, 200, 200, 784) + prior
+    assert sorted(plan["kernels"]["two_layers"]) == sorted(two)
+    gated = chain(784, 300, 300) + chain(40, 300, 300)
+    gated = [*gated, *gated, [300, 80], [300, 784], [500, 784]]
+    assert sorted(plan["kernels"]["vamp_prior"]) == sorted(gated)
 
 
 @pytest.mark.slow

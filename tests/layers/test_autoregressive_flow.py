@@ -190,7 +190,7 @@ def test_a_transform_of_tfps_own_distribution_has_nothing_to_be_rebuilt_from():
     flow = tfl.AutoregressiveTransform(tfl.AutoregressiveNetwork(2, hidden_units=[8]))
     q = flow(tfd.MultivariateNormalDiag(tf.zeros([3, D])))
     for ask in (lambda: q.rebuild(PARAMS), lambda: q.rows([0])):
-        with pytest.raises(ValueError, match="made by a layer from raw parameters"):
+        with pytest.raises(ValueError, match="that a layer made from raw parameters"):
             ask()
 
 

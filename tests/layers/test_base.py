@@ -56,7 +56,7 @@ def test_properties_and_moments_of_tfp_are_conversions(function, by_hand, tmp_pa
 
 def test_a_property_that_the_family_does_not_have_is_named():
     layer = tfl.IndependentNormal(2, tfd.Bernoulli.logits)
-    with pytest.raises(ValueError, match=r"must name what the distribution has.*'logits'"):
+    with pytest.raises(ValueError, match=r"must name a method or a property.*'logits'"):
         layer(tf.zeros([1, 4])).value()
 
 
@@ -159,7 +159,7 @@ def test_a_lambda_works_until_it_is_saved_and_then_says_what_to_do(tmp_path):
     np.testing.assert_allclose(model.predict(x, verbose=0), np.full([3, 2], 2.0))
     with pytest.raises(ValueError, match="register_keras_serializable") as error:
         model.save(tmp_path / "model.keras")
-    assert "`convert_to_tensor_fn` must be registered" in str(error.value)
+    assert "`convert_to_tensor_fn` must be a registered function" in str(error.value)
 
 
 def test_a_built_layer_still_checks_what_it_is_given():

@@ -129,7 +129,9 @@ def closing_over(kind):
 @pytest.mark.parametrize("kind", ["keras", "tf", "layer", "distribution"])
 def test_a_variable_that_nothing_trains_is_an_error_with_the_way_out(kind):
     model = model_of(Lambda(closing_over(kind)))
-    with pytest.raises(ValueError, match="`make_distribution_fn` must use variables") as e:
+    with pytest.raises(
+        ValueError, match="`make_distribution_fn` must use only variables"
+    ) as e:
         model(X)
     assert "layer.add_weight(...)" in str(e.value)
 

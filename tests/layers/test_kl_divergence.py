@@ -258,7 +258,7 @@ def test_the_config_holds_the_prior(prior, kind):
         (
             lambda: tfl.KLDivergenceRegularizer(lambda: PRIOR).get_config(),
             ValueError,
-            "`distribution_b` must be registered to be saved",
+            "`distribution_b` must be a registered function",
         ),
     ],
 )

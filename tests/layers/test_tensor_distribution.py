@@ -260,7 +260,7 @@ def test_rows_that_do_not_exist_are_named(index, error, message):
 
 def test_rows_need_a_batch():
     q = tfl.MultivariateNormalDiag(2).distribution(PARAMS[0])
-    with pytest.raises(ValueError, match="`rows` must be asked of a distribution with a b"):
+    with pytest.raises(ValueError, match="`rows` needs a distribution with a batch"):
         q.rows([0])
 
 

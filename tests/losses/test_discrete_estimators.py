@@ -122,6 +122,26 @@ def test_enumeration_gives_the_exact_bound_and_gradient(loss):
         np.testing.assert_allclose(samples[0], exact, atol=1e-5)
 
 
+def test_enumeration_draws_every_value_for_each_row():
+    logits = tf.constant([[0.0, 1.0], [2.0, -1.0], [0.5, 0.5]])
+    posterior = tfgen.layers.IndependentBernoulli(2)(logits)
+    keys = tfgen.random.row_keys(0, 0, tf.range(3))
+    draws = tfgen.losses.estimators.Enumerate().draw(posterior, keys, 1)
+    assert draws.z.shape == (4, 3, 2)
+    assert draws.log_posterior.shape == (4, 3)
+    np.testing.assert_allclose(
+        tf.reduce_logsumexp(draws.log_posterior, axis=0), 0, atol=1e-6
+    )
+    mean = tf.reduce_sum(tf.exp(draws.log_posterior)[..., None] * draws.z, axis=0)
+    np.testing.assert_allclose(mean, tf.sigmoid(logits), atol=1e-6)
+
+
+def test_rws_takes_two_samples_and_not_one():
+    assert IWLB(2, estimator="rws").num_samples == 2
+    with pytest.raises(ValueError, match=r"`num_samples` .*2.*'?rws.*received 1"):
+        IWLB(1, estimator="rws")
+
+
 def test_beta_weighs_the_kl_of_every_estimator_of_the_elbo():
     # d/da of E log p(x|z) - beta KL, by central differences of the enumerated value.
     beta, step = 0.3, 1e-5

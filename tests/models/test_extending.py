@@ -107,5 +107,5 @@ def test_inputs_by_position_go_to_the_encoder(jit_compile):
     assert logs["elbo"][-1] > logs["elbo"][0] + 0.1
     assert vae.encode([X, rest]).batch_shape == [32]
     assert vae.log_prob([X, rest], 10, y=X).shape == [32]
-    with pytest.raises(ValueError, match="`y` must be given"):
+    with pytest.raises(ValueError, match=r"`y`, the data .* must be given"):
         vae.fit([X, rest])

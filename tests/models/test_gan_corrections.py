@@ -262,9 +262,9 @@ def test_bad_requests_are_refused(exact, options, error, message):
 
 def test_bad_calibrations_are_refused(exact):
     peak = np.full([50, 1], 3.5, "float32")  # where the log-ratio is largest
-    with pytest.raises(ValueError, match="told from the samples without error"):
+    with pytest.raises(ValueError, match="separated from the samples without an error"):
         exact.calibrate(peak, seed=0)
-    with pytest.raises(ValueError, match="logit that is no greater"):
+    with pytest.raises(ValueError, match="must have larger logits"):
         gaussians(slope=-1.0).calibrate(held_out(500), seed=0)
     with pytest.raises(ValueError, match="`bound_quantile` must lie"):
         exact.calibrate(held_out(50), bound_quantile=0.0)

@@ -264,8 +264,11 @@ def test_bad_indices_of_a_dataset_are_refused_as_they_come():
     model = mean_field()
     model.compile("adam", "elbo", run_eagerly=True)
     data = tf.data.Dataset.from_tensor_slices((INDEX + 1, X)).batch(50)
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"must lie in \[0, 200\)"):
-        model.fit(data, verbose=0)
+    for use in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match=r"`index` must lie in \[0, 200\).*200"):
+            use(data, verbose=0)
+    with pytest.raises(ValueError, match=r"`index` must lie in \[0, 200\).*200"):
+        model.predict(data.map(lambda index, x: index), verbose=0)
     good = tf.data.Dataset.from_tensor_slices((INDEX, X)).batch(50)
     model.fit(good, validation_data=good, verbose=0)
 
@@ -338,5 +341,5 @@ def test_several_replicas_are_refused_at_compile(monkeypatch):
     model = mean_field()
     two = type("Strategy", (), {"num_replicas_in_sync": 2})()
     monkeypatch.setattr(model, "_distribute_strategy", two)
-    with pytest.raises(ValueError, match=r"trains on one device.*2 replicas"):
+    with pytest.raises(ValueError, match=r"must be trained on one device.*2 replicas"):
         model.compile("adam", "elbo")

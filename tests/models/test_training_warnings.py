@@ -105,7 +105,7 @@ def gan(shift, rate):
 def test_a_discriminator_that_has_won_is_warned_of():
     model, data = gan(shift=10.0, rate=0.5)
     with pytest.warns(
-        TrainingWarning, match=r"it has won.*gradient_penalty='r1'"
+        TrainingWarning, match=r"learns little from it.*gradient_penalty='r1'"
     ) as caught:
         model.fit(data, epochs=5, verbose=0)
     assert len(of_training(caught)) == 1

@@ -76,7 +76,7 @@ def test_a_mean_field_model_takes_indices_and_examples():
         (lambda: batches(X).repeat(), r"dataset that ends.*\.take"),
         (lambda: batches(X).take(0), "at least one batch"),
         (lambda: batches(np.arange(10.0)).unbatch(), r"of batches.*\.batch"),
-        (lambda: batches(X, np.arange(10.0)), r"labels are not used.*lambda x, y: x"),
+        (lambda: batches(X, np.arange(10.0)), r"Labels are not used.*lambda x, y: x"),
     ],
 )
 def test_datasets_that_can_not_be_read_are_refused(vae, data, message):

@@ -395,7 +395,7 @@ def test_bounds_of_several_models_take_what_log_likelihood_returns():
     [
         ({}, "at least one K"),
         ({"VAE": {}}, "at least one K"),
-        ({0: [1.0, 2.0]}, "an integer from 1"),
+        ({0: [1.0, 2.0]}, "an integer of at least 1"),
         ({1: [1.0]}, r"`values\[1\]` must have shape \[B\], B at least 2"),
     ],
 )

@@ -71,7 +71,7 @@ def test_no_whole_file_is_an_error_that_names_all(tmp_path):
     Checkpoints(tmp_path).save({}, {})
     (path,) = tmp_path.iterdir()
     path.write_bytes(b"")
-    with pytest.raises(OSError, match=rf"no checkpoint .* is whole: .*{path.name}"):
+    with pytest.raises(OSError, match=rf"all checkpoints .* are damaged: .*{path.name}"):
         Checkpoints(tmp_path).load()
 
 

@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -99,6 +100,15 @@ def test_two_replicas_train_as_one(run_python):
     check(gan)
     # Before training has amplified any rounding; `ess` is of the global batch, nonlinear.
     check(gan_at_first, rtol=1e-6)
+
+
+def test_one_replica_trains_when_fit_is_called_outside_of_its_scope():
+    code = {}
+    exec(MODEL, code)
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        model = code["vae"]()
+    history = model.fit(code["x"], batch_size=107, epochs=1, verbose=0).history
+    assert 30.0 < history["loss"][0] < 60.0  # 64 log 2 = 44, and a KL
 
 
 def free_port():

@@ -60,7 +60,18 @@ class CollapseGuard(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         given = dict(x) if isinstance(x, dict) else {"x": x}
-        self.x = np.asarray(given.pop("x"))
+        x = given.pop("x", None)
+        if x is None or np.ndim(x) == 0:
+            raise TypeError(
+                f"`x` must be an array of data, one row per example; received {x!r}. Give "
+                "about a thousand rows."
+            )
+        if features is not None and not callable(features):
+            raise TypeError(
+                "`features` must be a function from data to features [N, F]; received "
+                f"{features!r}."
+            )
+        self.x = np.asarray(x)
         self.condition = given or None
         if len(self.x) < 6:
             raise ValueError(

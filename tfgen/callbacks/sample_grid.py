@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfgen import random
 from tfgen.models import GAN, VAE, checks
 from tfgen.plots.image_files import write_png
 from tfgen.plots.tiles import check_columns, check_range, scale_images, tile
@@ -85,6 +86,12 @@ class SampleGrid(keras.callbacks.Callback):
                 "`directory` must be given, for files, or `log_dir`, for TensorBoard; "
                 "received neither."
             )
+        for name, path in (("directory", directory), ("log_dir", log_dir)):
+            if path is not None and not isinstance(path, str | os.PathLike):
+                raise TypeError(
+                    f"`{name}` must be a path; received {path!r}. Pass one such as 'grids'."
+                )
+        random.key(seed)  # raises where it is no integer
         if num_samples is None and condition is None:
             num_samples = _NUM_SAMPLES
         if num_samples is not None:

@@ -100,7 +100,9 @@ def annealed_importance_sampling(
     ):
         checks.positive_integer(value, name)
     if num_chains == 1:
-        raise ValueError("`num_chains` must be at least 2, to tell an error; received 1.")
+        raise ValueError(
+            "`num_chains` must be at least 2, to estimate an error; received 1."
+        )
     x, y = read_dataset(x, y)
     q = model.encode(x) if posterior is None else posterior
     observed = as_observed(x, y)
@@ -185,8 +187,8 @@ def _checked_latents(z: Any, model: VAE, count: int) -> Any:
     rows = int(keras.tree.flatten(z)[0].shape[0])
     if rows != count:
         raise ValueError(
-            f"`z` must hold one latent variable an example; received {rows} for {count} "
-            "examples."
+            f"`z` must hold one latent variable for each example; received {rows} for "
+            f"{count} examples."
         )
     return z
 

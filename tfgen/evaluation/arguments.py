@@ -19,7 +19,8 @@ def check_model(model: Any, x: Any) -> None:
         )
     if x is None:
         raise TypeError(
-            "`x` must be an array of examples, a dict of such or a dataset; received None."
+            "`x` must be an array of examples, a dict of arrays or a dataset; received "
+            "None."
         )
     if hasattr(x, "dtype") and np.ndim(x) == 0:
-        raise ValueError("`x` must have one row an example; received shape ().")
+        raise ValueError("`x` must have one row for each example; received shape ().")

@@ -80,7 +80,9 @@ def inference_gap(
     posterior = model.encode(x)
     count = int(posterior.batch_shape[0])
     if count == 1:
-        raise ValueError("`x` must hold at least 2 examples, to tell an error; received 1.")
+        raise ValueError(
+            "`x` must hold at least 2 examples, to estimate an error; received 1."
+        )
     # Both use the same noise, which refinement has not used.
     seed = fresh_seed() if seed is None else seed
     observed = as_observed(x, y)

@@ -90,9 +90,9 @@ class LogLikelihood(NamedTuple):
         if tail_length(num_samples):
             text += f", Pareto k-hat up to {np.asarray(self.pareto_k)[flagged].max():.2f}"
         warnings.warn(
-            f"{flagged.sum()} of {len(flagged)} examples have a standard error of log p(x) "
-            f"that is not to be trusted ({text}): a few samples bear much of the weight, "
-            "and the estimate is likely off by more than it says, most likely too low. "
+            f"{flagged.sum()} of {len(flagged)} examples have an estimate of log p(x) "
+            f"whose standard error is unreliable ({text}): a few samples carry most of "
+            "the weight, so the true error is probably larger, and the estimate too low. "
             f"{way_out}",
             UserWarning,
             stacklevel=3,
@@ -166,16 +166,23 @@ def log_likelihood(
     """
     check_model(model, x)
     if checks.positive_integer(num_samples, "num_samples") == 1:
-        raise ValueError("`num_samples` must be at least 2, to tell an error; received 1.")
+        raise ValueError(
+            "`num_samples` must be at least 2, to estimate an error; received 1."
+        )
     x, y = read_dataset(x, y)
     progress = show_progress(num_rows(of_x(x)), verbose)
     keep = tail_length(num_samples) + 1
     sums = model.importance_sums(x, num_samples, seed, y, posterior, keep, progress)
     result = LogLikelihood.of(sums, num_samples)
+    refine = ""
+    if posterior is None:
+        refine = (
+            "Draw from a refined posterior, `log_likelihood(..., "
+            "posterior=model.refine(x, 200))`. "
+        )
     result.warn_if_untrustworthy(
         num_samples,
-        "Draw from a refined posterior, `log_likelihood(..., posterior=model.refine(x, "
-        "200))`; raise `num_samples`; or use `annealed_importance_sampling`.",
+        f"{refine}Raise `num_samples`, or use `annealed_importance_sampling`.",
     )
     return result
 

@@ -105,8 +105,8 @@ def extrapolated_frechet_distance(
     )
     if len(real) != len(generated):
         raise ValueError(
-            "`generated` must have as many rows as `real`, so that both biases fall at one "
-            f"rate; received {len(generated)} and {len(real)}."
+            "`generated` must have as many rows as `real`, so that the bias of both "
+            f"decreases at the same rate; received {len(generated)} and {len(real)}."
         )
     rng = np.random.default_rng(seed)
     real, generated = rng.permutation(real), rng.permutation(generated)

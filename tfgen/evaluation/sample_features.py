@@ -7,6 +7,7 @@ import numpy as np
 __all__ = ["as_features", "row_blocks"]
 
 _BLOCK_ELEMENTS = 2**24  # 128 MB of float64
+_LARGEST = 1e50
 
 
 def as_features(
@@ -31,7 +32,7 @@ def as_features(
     """
     sets = {"real": real, "generated": generated}
     for name, x in sets.items():
-        if x is None or isinstance(x, str):
+        if x is None or np.asarray(x).dtype.kind not in "fiub":
             raise TypeError(f"`{name}` must be a matrix of numbers; received {x!r}.")
     sets = {name: np.asarray(x, np.float64) for name, x in sets.items()}
     for name, x in sets.items():
@@ -42,6 +43,11 @@ def as_features(
             )
         if not np.all(np.isfinite(x)):
             raise ValueError(f"`{name}` must be finite; received NaN or infinity.")
+        if x.size and np.abs(x).max() > _LARGEST:
+            raise ValueError(
+                f"`{name}` must lie in [-1e50, 1e50], since measures contain sixth "
+                f"powers; received {np.abs(x).max():.3g}. Divide both sets by one number."
+            )
     real, generated = sets.values()
     if real.shape[1] != generated.shape[1]:
         raise ValueError(

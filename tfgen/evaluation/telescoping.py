@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen.layers.arguments import positive_integer
+from tfgen.models.checks import check_array, check_optimizer
 
 __all__ = ["TelescopingRatio", "telescoping_ratio"]
 
@@ -87,6 +88,12 @@ def telescoping_ratio(
 
     [1] Rhodes, Xu, Gutmann. Telescoping density-ratio estimation. arXiv 2006.12204.
     """
+    if not isinstance(network, keras.layers.Layer):
+        raise TypeError(
+            "`network` must be a Keras model that returns K logits; received "
+            f"{network!r}. End one in `keras.layers.Dense(K)`."
+        )
+    check_optimizer(optimizer, "optimizer")
     positive_integer(batch_size, "batch_size")
     positive_integer(epochs, "epochs")
     real, generated = np.asarray(real), np.asarray(generated)
@@ -95,6 +102,8 @@ def telescoping_ratio(
             "`generated` must have the shape of `real`, since rows are paired; received "
             f"{generated.shape} and {real.shape}. Draw as many samples as there are data."
         )
+    check_array(real, "real")
+    check_array(generated, "generated")
     shape = tuple(network.compute_output_shape((None, *real.shape[1:])))
     if len(shape) != 2 or shape[1] is None:
         raise ValueError(
@@ -109,8 +118,8 @@ def telescoping_ratio(
     if losses.min() < _TOO_EASY:
         warnings.warn(
             f"Bridge {int(losses.argmin())} of {shape[1]} has a cross-entropy of "
-            f"{losses.min():.3f} nats: its classifier is all but sure, and its ratio not "
-            "to be trusted. Give `network` more outputs, that is more bridges.",
+            f"{losses.min():.3f} nats: its classifier is almost certain, so its ratio is "
+            "unreliable. Give `network` more outputs, which means more bridges.",
             RuntimeWarning,
             stacklevel=2,
         )

@@ -5,15 +5,20 @@ import numbers
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 __all__ = [
+    "canonical_activation",
     "canonical_event_shape",
     "canonical_size",
+    "canonical_units",
+    "check_distribution",
     "check_event_of",
     "check_inputs",
     "check_params",
+    "check_range",
     "check_sample_shape",
     "check_whole",
     "number_above",
@@ -75,6 +80,39 @@ def canonical_event_shape(event_shape: Any, name: str = "event_shape") -> tuple[
     return tuple(canonical_size(size, name) for size in shape)
 
 
+def canonical_units(value: Any, name: str = "hidden_units") -> list[int]:
+    """`value` as a list of positive integers, or an error that names the argument."""
+    if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
+        raise TypeError(
+            f"`{name}` must be a sequence of positive integers; received {value!r}. Pass "
+            "the width of each layer, such as [64, 64]."
+        )
+    return [canonical_size(size, name) for size in value]
+
+
+def canonical_activation(value: Any, name: str = "activation") -> Any:
+    """The function that Keras knows by `value`, or an error that names the argument."""
+    try:
+        return keras.activations.get(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`{name}` must be the name of an activation of Keras, or a function; received "
+            f"{value!r}. Pass one such as 'elu'."
+        ) from error
+
+
+def check_range(low: Any, high: Any) -> None:
+    """Raises an error unless `low` and `high` are integers with `low` below `high`."""
+    for name, value in (("low", low), ("high", high)):
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+            raise TypeError(
+                f"`{name}` must be an integer; received {value!r} of type "
+                f"{type(value).__name__}."
+            )
+    if high <= low:
+        raise ValueError(f"`high` must be above `low`; received low={low} and high={high}.")
+
+
 def _static(value: Any, name: str) -> Any:
     """`value`, a tensor as an array."""
     if not tf.is_tensor(value):
@@ -82,8 +120,8 @@ def _static(value: Any, name: str) -> Any:
     known = tf.get_static_value(value)
     if known is None:
         raise TypeError(
-            f"`{name}` must be known when the layer is made; received {value!r}, whose "
-            "value is computed later. Pass a number such as 50."
+            f"`{name}` must be known when the layer is made; received {value!r}, a tensor "
+            "whose value is computed later. Pass a number such as 50."
         )
     return known
 
@@ -132,6 +170,16 @@ def check_inputs(inputs: Any) -> None:
         raise TypeError(
             f"`inputs` must be real numbers; received dtype {dtype.name}. Convert them to "
             "float32."
+        )
+
+
+def check_distribution(value: Any, name: str = "distribution") -> None:
+    """Raises a TypeError unless `value` is a distribution."""
+    if not hasattr(value, "batch_shape"):
+        received = value if value is None else type(value).__name__
+        raise TypeError(
+            f"`{name}` must be a `tfd.Distribution`; received {received}. Pass what "
+            "a layer of `tfgen.layers` returns."
         )
 
 

@@ -140,8 +140,9 @@ class _Transformed:
     def __call__(self, raw_parameters: tf.Tensor) -> TensorDistribution:
         if self.rebuild_base is None:
             raise TypeError(
-                "`raw_parameters` can't be replaced where the base is no distribution of "
-                "tfgen's: put a layer of `tfgen.layers` before `AutoregressiveTransform`."
+                "`raw_parameters` can't be replaced if the base distribution was not made "
+                "by a layer of tfgen: put a layer of `tfgen.layers` before "
+                "`AutoregressiveTransform`."
             )
         return self.layer.distribution(self.rebuild_base(raw_parameters))
 

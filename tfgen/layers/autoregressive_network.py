@@ -102,9 +102,10 @@ class AutoregressiveNetwork(keras.layers.Layer):
         )
         if self.conditional != (self.conditional_size is not None):
             raise ValueError(
-                "`conditional_event_shape` must be given exactly where `conditional` is "
-                f"true; received {conditional_event_shape} with conditional={conditional}. "
-                "Pass both for a network of two inputs, and neither for one."
+                "`conditional_event_shape` must be given if `conditional` is true, and "
+                f"only then; received {conditional_event_shape} with "
+                f"conditional={conditional}. Pass both for a network of two inputs, and "
+                "neither for one."
             )
         _check_name(
             conditional_input_layers,
@@ -231,8 +232,8 @@ class AutoregressiveNetwork(keras.layers.Layer):
         """
         if self.conditional != (conditional_input is not None):
             raise ValueError(
-                "`conditional_input` must be given exactly where the network is made with "
-                f"`conditional=True`; received {conditional_input} with "
+                "`conditional_input` must be given if the network was made with "
+                f"`conditional=True`, and only then; received {conditional_input} with "
                 f"conditional={self.conditional}."
             )
         if self.event_size is None:

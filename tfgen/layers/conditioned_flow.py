@@ -7,7 +7,11 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.layers.arguments import canonical_size
+from tfgen.layers.arguments import (
+    canonical_activation,
+    canonical_size,
+    canonical_units,
+)
 from tfgen.layers.base import DistributionLayer
 from tfgen.layers.scale import scale_of_raw
 
@@ -47,8 +51,8 @@ class ConditionedFlow(DistributionLayer):
         self.event_shape = (self.event_size,)
         self.num_flows = canonical_size(num_flows, "num_flows")
         self.context_size = _canonical_context(context_size, self.event_size)
-        self.hidden_units = list(hidden_units)
-        self.activation = keras.activations.get(activation)
+        self.hidden_units = canonical_units(hidden_units)
+        self.activation = canonical_activation(activation)
         self.networks = [self._make_network(number) for number in range(self.num_flows)]
 
     @staticmethod

@@ -90,8 +90,8 @@ def _property(distribution: tfd.Distribution, name: str) -> tf.Tensor:
         inner = getattr(distribution, "distribution", None)
         if inner is None:
             raise ValueError(
-                f"`convert_to_tensor_fn` must name what the distribution has; received "
-                f"{name!r}, which {distribution!r} does not have."
+                "`convert_to_tensor_fn` must name a method or a property of the "
+                f"distribution; received {name!r}, which {distribution!r} does not have."
             )
         distribution = inner
     return getattr(distribution, name)
@@ -115,9 +115,9 @@ def function_config(function: Callable, argument: str) -> Any:
     name = getattr(function, "__name__", None)
     if keras.saving.get_registered_name(function) in (name, function):
         raise ValueError(
-            f"`{argument}` must be registered to be saved; received {function!r}, which "
-            "works until then. Give the function a name and decorate it with "
-            "`@keras.saving.register_keras_serializable()`: a file then holds its name, "
-            "and whoever loads it must have registered the function too."
+            f"`{argument}` must be a registered function, for the model to be saved; "
+            f"received {function!r}, which is not. Give the function a name and decorate "
+            "it with `@keras.saving.register_keras_serializable()`. A file holds only its "
+            "name: the program that loads the file must register the function too."
         )
     return keras.saving.serialize_keras_object(function)

@@ -4,6 +4,7 @@ import functools
 
 import tensorflow_probability as tfp
 
+from tfgen.layers.arguments import check_distribution
 from tfgen.layers.bernoulli import Bernoulli
 from tfgen.layers.sampling import parts_of, unwrap
 from tfgen.layers.tensor_distribution import TensorDistribution
@@ -52,6 +53,7 @@ def discrete_law(distribution: tfd.Distribution) -> tfd.Distribution:
     >>> discrete_law(tfd.RelaxedBernoulli(0.1, logits=[0.0])).mean().numpy()
     array([0.5], dtype=float32)
     """
+    check_distribution(distribution)
     return distribution
 
 

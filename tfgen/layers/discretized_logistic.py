@@ -6,6 +6,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfgen.layers.arguments import check_range
+
 tfd = tfp.distributions
 
 __all__ = ["DiscretizedLogistic"]
@@ -50,6 +52,7 @@ class DiscretizedLogistic(tfd.Distribution):
         name: str = "DiscretizedLogistic",
     ) -> None:
         parameters = dict(locals())
+        check_range(low, high)
         self.loc = tf.convert_to_tensor(loc, dtype_hint=tf.float32)
         self.scale = tf.convert_to_tensor(scale, dtype=self.loc.dtype)
         self.low = low

@@ -92,10 +92,36 @@ def serialize_prior(prior: Any, argument: str = "prior") -> Any:
 
 
 def deserialize_prior(config: Any) -> Any:
-    """What `serialize_prior` described."""
+    """What `serialize_prior` described.
+
+    Raises:
+        ValueError: if the config, which may come from a stranger, names anything else.
+    """
     if isinstance(config, dict) and "class_name" in config:
+        _check_origin(config)
         return keras.saving.deserialize_keras_object(config)
     return deserialize_distribution(config)
+
+
+def _check_origin(config: dict[str, Any]) -> None:
+    """Raises a ValueError for what is neither Keras's nor registered."""
+    names = [config.get("registered_name"), config["class_name"]]
+    if config["class_name"] == "function":
+        names = [config.get("config")]
+    registered = [
+        isinstance(name, str) and keras.saving.get_registered_object(name) is not None
+        for name in names
+    ]
+    is_keras = str(config.get("module")).split(".")[0] == "keras"
+    is_layer = config["class_name"] != "function" and is_keras
+    if not any(registered) and not is_layer:
+        raise ValueError(
+            "`prior` in the config of a model must be a distribution of TFP, a layer of "
+            "Keras or tfgen, or an object registered by "
+            f"`keras.saving.register_keras_serializable`; received {names[-1]!r} of "
+            f"module {config.get('module')!r}. Import the module that registers it, or "
+            "load only files that you trust."
+        )
 
 
 def _serialize(value: Any, name: str) -> Any:

@@ -87,11 +87,11 @@ class DistributionLambda(DistributionLayer):
         unknown = [variable.name for variable in used if variable.ref() not in known]
         if unknown:
             raise ValueError(
-                "`make_distribution_fn` must use variables that belong to a layer; "
-                f"received {self.make_distribution_fn!r}, which uses {unknown[0]!r}, which "
-                "`fit` would not train. Give it to the layer before its first call, by "
-                "`layer.s = layer.add_weight(...)` or `layer.net = keras.layers.Dense(2)`, "
-                "and use `layer.s` or `layer.net` in the function."
+                "`make_distribution_fn` must use only variables that belong to a layer; "
+                f"received {self.make_distribution_fn!r}, which uses {unknown[0]!r}. "
+                "`fit` would not train it. Give it to the layer before its first call, by "
+                "`layer.s = layer.add_weight(...)` or `layer.net = "
+                "keras.layers.Dense(2)`, and use `layer.s` or `layer.net` in the function."
             )
 
     def distribution(self, params: Any) -> TensorDistribution:
@@ -158,7 +158,7 @@ def _canonical_function(function: Any) -> type | Callable:
         if not (isinstance(found, type) and issubclass(found, tfd.Distribution)):
             raise ValueError(
                 "`make_distribution_fn` must be a function or the name of a class of "
-                f"`tfp.distributions`; received {function!r}, which is none."
+                f"`tfp.distributions`; received {function!r}, which is neither."
             )
         return found
     if isinstance(function, type):

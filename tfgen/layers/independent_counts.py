@@ -1,7 +1,6 @@
 """Likelihoods of independent whole numbers: counts and 8-bit pixels."""
 
 import math
-import numbers
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import tensorflow_probability as tfp
 from tfgen.layers.arguments import (
     canonical_event_shape,
     check_params,
+    check_range,
     check_whole,
     to_event,
 )
@@ -122,13 +122,7 @@ class IndependentDiscretizedLogistic(IndependentLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
-        for argument, value in (("low", low), ("high", high)):
-            if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-                raise TypeError(f"`{argument}` must be an integer; received {value!r}.")
-        if not low < high:
-            raise ValueError(
-                f"`high` must be above `low`; received low={low} and high={high}."
-            )
+        check_range(low, high)
         self.low, self.high = int(low), int(high)
 
     @staticmethod

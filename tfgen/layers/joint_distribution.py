@@ -130,10 +130,10 @@ class JointDistribution(keras.layers.Layer):
             wrong = sorted(later & set(inputs.specs if inputs else {}))
             if wrong:
                 raise ValueError(
-                    f"`factors` must be in the order of drawing: {name!r} takes {wrong}, "
-                    f"which {'is' if len(wrong) == 1 else 'are'} not drawn before it; "
-                    f"received the order {list(self.factors)}. Put what a factor takes "
-                    "before it; a cycle can't be drawn."
+                    f"`factors` must be in the order in which they are drawn: {name!r} "
+                    f"takes {wrong}, which {'is' if len(wrong) == 1 else 'are'} not drawn "
+                    f"before it; received the order {list(self.factors)}. Put what a "
+                    "factor takes before it; a cycle can't be drawn."
                 )
 
     # What it is made of.
@@ -192,8 +192,8 @@ class JointDistribution(keras.layers.Layer):
             made = inputs(variables)
         if not isinstance(made, tfd.Distribution) or made.batch_shape.rank > 1:
             raise ValueError(
-                f"`factors[{name!r}]` must return one distribution an example, of batch "
-                f"shape (N,); received {made!r}. End it in a layer such as "
+                f"`factors[{name!r}]` must return one distribution for each example, of "
+                f"batch shape (N,); received {made!r}. End it in a layer such as "
                 "`tfgen.layers.MultivariateNormalDiag(latent_dim)`."
             )
         params_size = None

@@ -151,8 +151,11 @@ def _fill_scale_tril(raw: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
 class MultivariateNormalScale(_MultivariateNormal):
     """z = mu + S eps, of law N(mu, S S^T), with S = I + raw any invertible matrix.
 
-    S is not kept invertible by construction: the raw values of an untrained network are
-    small, which makes S near the identity, and log|det S| repels it from singularity.
+    S is not kept invertible by construction, but log|det S| keeps training away from
+    singular matrices. Let the raw values start near 0, so that S starts near the identity:
+    give the layer before small initial weights, such as
+    `kernel_initializer=keras.initializers.RandomNormal(stddev=0.01)`. Where S(x) starts
+    singular for some x, training converges slowly.
 
     Args:
         event_size: the number of dimensions, D.

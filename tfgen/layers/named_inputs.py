@@ -33,6 +33,10 @@ class NamedInputs:
     """
 
     def __init__(self, network: keras.layers.Layer, part: str) -> None:
+        if not callable(network):
+            raise TypeError(
+                f"`network` must be a Keras model or layer; received {network!r}."
+            )
         self._get_network = lambda: network  # a function, since Keras tracks attributes
         self.part = part
 
@@ -71,9 +75,9 @@ class NamedInputs:
         is_named = several and not unknown[0].startswith(_AUTOMATIC)
         if len(unknown) > 1 or default is None or default in taken or is_named:
             raise ValueError(
-                f"`{self.part}` must have inputs that are named after what there is, "
-                f"{variables}; received inputs named {inputs}. Name them by "
-                "`keras.Input(..., name=...)`, or give what is missing."
+                f"`{self.part}` must have inputs that are named like the variables it can "
+                f"take, {variables}; received inputs named {inputs}. Name them by "
+                "`keras.Input(..., name=...)`, or give the missing variable."
             )
         return {name: taken.get(name, default) for name in inputs}
 

@@ -37,6 +37,11 @@ def noise_keys(keys: tf.Tensor, number: int = 0) -> Iterator[None]:
         keys: of the rows, `uint32 [B, 2]`.
         number: tells calls on the same rows apart.
     """
+    if not random.is_key(keys):
+        raise TypeError(
+            f"`keys` must be keys of rows, uint32 [B, 2]; received {keys!r}. Pass "
+            "`tfgen.random.row_keys(seed, 0, tf.range(B))`."
+        )
     token = _SCOPE.set(_Scope(keys, number))
     try:
         yield

@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfgen import random
-from tfgen.layers.arguments import canonical_size
+from tfgen.layers.arguments import canonical_size, check_params
 from tfgen.layers.base import DistributionLayer, register
 from tfgen.layers.planar_bijector import Planar
 from tfgen.layers.scale import scale_of_raw
@@ -84,7 +84,9 @@ class PlanarFlow(DistributionLayer):
         params: tf.Tensor, event_size: int, num_flows: int, validate_args: bool = False
     ) -> tfd.Distribution:
         """The distribution at `params` `[*batch, params_size]`."""
-        size = event_size
+        size = canonical_size(event_size, "event_size")
+        num_flows = canonical_size(num_flows, "num_flows")
+        check_params(params, PlanarFlow.params_size(size, num_flows))
         sizes = [size, size] + num_flows * [size, size, 1]
         loc, raw_scale, *rest = tf.split(params, sizes, axis=-1)
         eps = random.normal(random.key(0), [num_flows, size + 1], dtype=params.dtype)

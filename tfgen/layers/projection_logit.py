@@ -59,7 +59,13 @@ class ProjectionLogit(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         """Makes v `[num_classes, F]`, w and b."""
-        (_, size), _ = input_shape
+        try:
+            (_, size), _ = input_shape
+        except (TypeError, ValueError):
+            raise ValueError(
+                "`inputs` must be a pair, of features [B, F] and of classes [B]; received "
+                f"shape {input_shape}. Call the layer on `[features, classes]`."
+            ) from None
         self.embeddings = self.add_weight(
             shape=(self.num_classes, size),
             initializer=self.embeddings_initializer,

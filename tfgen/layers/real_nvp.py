@@ -135,8 +135,9 @@ class RealNVP(ConditionedFlow):
     ) -> None:
         if isinstance(event_size, int) and event_size == 1:
             raise ValueError(
-                "`event_size` must be at least 2, since a coupling moves one half of the "
-                "dimensions by the other; received 1. Use `MaskedAutoregressiveFlow`."
+                "`event_size` must be at least 2, since a coupling transforms one half of "
+                "the dimensions given the other half; received 1. Use "
+                "`MaskedAutoregressiveFlow`."
             )
         super().__init__(
             event_size,

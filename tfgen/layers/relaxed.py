@@ -9,7 +9,12 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.layers.arguments import canonical_event_shape, canonical_size, to_event
+from tfgen.layers.arguments import (
+    canonical_event_shape,
+    canonical_size,
+    check_params,
+    to_event,
+)
 from tfgen.layers.base import DistributionLayer, register
 from tfgen.layers.categorical import OneHotCategorical
 from tfgen.layers.independent import IndependentBernoulli, independent
@@ -132,7 +137,9 @@ class RelaxedBernoulli(_RelaxedLayer):
         validate_args: bool = False,
     ) -> tfd.Distribution:
         """The distribution at `params` `[*batch, prod(event_shape)]`."""
-        logits = to_event(params, canonical_event_shape(event_shape))
+        shape = canonical_event_shape(event_shape)
+        check_params(params, math.prod(shape))
+        logits = to_event(params, shape)
         temperature = tf.cast(tf.convert_to_tensor(temperature), params.dtype)
         entries: tfd.Distribution
         if straight_through:
@@ -218,6 +225,7 @@ class RelaxedOneHotCategorical(_RelaxedLayer):
         validate_args: bool = False,
     ) -> tfd.Distribution:
         """The distribution at `params` `[*batch, D]`."""
+        check_params(params, canonical_size(event_size, "event_size"))
         logits = tf.ensure_shape(params, [*params.shape[:-1], event_size])
         temperature = tf.cast(tf.convert_to_tensor(temperature), params.dtype)
         if straight_through:

@@ -14,6 +14,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfgen import random
+from tfgen.layers.arguments import check_distribution
 from tfgen.layers.discretized_logistic import DiscretizedLogistic
 from tfgen.layers.poisson import poisson_quantile
 from tfgen.layers.undocumented import class_of_any_parts
@@ -69,6 +70,7 @@ def unwrap(distribution: tfd.Distribution) -> tfd.Distribution:
     >>> unwrap(tfgen.layers.IndependentNormal(2)(tf.zeros([3, 4]))).__class__.__name__
     'Independent'
     """
+    check_distribution(distribution)
     return getattr(distribution, "tensor_distribution", distribution)
 
 
@@ -294,15 +296,6 @@ def is_keyed_by_row(distribution: tfd.Distribution) -> bool:
     return all(is_keyed_by_row(part) for part in parts_of(distribution))
 
 
-def _check_distribution(distribution: Any) -> None:
-    if not hasattr(distribution, "batch_shape"):
-        received = distribution if distribution is None else type(distribution).__name__
-        raise TypeError(
-            f"`distribution` must be a `tfd.Distribution`; received {received}. Pass what "
-            "a layer of `tfgen.layers` returns."
-        )
-
-
 def sample(
     distribution: tfd.Distribution,
     key: tf.Tensor,
@@ -325,7 +318,7 @@ def sample(
     >>> sample(prior, keys, num_samples=5).shape.as_list()
     [5, 3, 2]
     """
-    _check_distribution(distribution)
+    check_distribution(distribution)
     distribution = unwrap(distribution)
     noise = Noise(key, num_samples, first_sample)
     if isinstance(distribution.dtype, dict):  # several latents
@@ -353,7 +346,7 @@ def sample_and_log_prob(
     Returns:
         z `[num_samples, *batch, *event]` and log q(z) `[num_samples, *batch]`.
     """
-    _check_distribution(distribution)
+    check_distribution(distribution)
     if isinstance(num_samples, int) and num_samples == 1:
         # Without the dimension: products with one column more are slower.
         draw, log_prob = sample_and_log_prob(distribution, key, None, first_sample)

@@ -104,8 +104,8 @@ class TensorDistribution(tfd.Distribution):
         """
         if self.raw_parameters is None:
             raise ValueError(
-                "`rebuild` must be asked of a distribution made by a layer from raw "
-                f"parameters; received {self.tensor_distribution!r}."
+                "`rebuild` needs a distribution that a layer made from raw parameters; "
+                f"received {self.tensor_distribution!r}."
             )
         return self.factory(raw_parameters)
 
@@ -139,8 +139,8 @@ class TensorDistribution(tfd.Distribution):
         """
         if self.batch_shape.rank == 0 or self.raw_parameters is None:
             raise ValueError(
-                "`rows` must be asked of a distribution with a batch dimension, made by a "
-                f"layer from raw parameters; received {self.tensor_distribution!r}."
+                "`rows` needs a distribution with a batch dimension, that a layer made "
+                f"from raw parameters; received {self.tensor_distribution!r}."
             )
         return self.rebuild(take_rows(self.raw_parameters, index))
 
@@ -160,8 +160,9 @@ class TensorDistribution(tfd.Distribution):
             if seed.shape.rank != 1:
                 raise ValueError(
                     "`seed` must be one integer, a key (`uint32 [2]`) or the rows' keys "
-                    f"(`uint32 [*batch, 2]`); received integers of shape "
-                    f"{seed.shape[:-1]}. Use `tfgen.random.key(seed)` for a seed a row."
+                    "(`uint32 [*batch, 2]`); received integers of shape "
+                    f"{seed.shape[:-1]}. For one seed per row use "
+                    "`tfgen.random.key(seed)`."
                 )
             seed = random.fold_in(seed, 0)
         if seed.shape.rank > 1 or self.batch_shape.rank == 0:

@@ -1,5 +1,6 @@
 """Checks of a latent-variable model's arguments, made before any work."""
 
+import inspect
 import math
 import numbers
 from collections.abc import Mapping
@@ -49,7 +50,7 @@ def positive_number(value: Any, name: str, or_zero: bool = False) -> float:
 def check_optimizer(value: Any, name: str) -> None:
     """Raises an error unless `value` is what Keras makes an optimizer of."""
     hint = "Pass 'adam', or one such as `keras.optimizers.Adam(1e-3)`."
-    if isinstance(value, str):
+    if isinstance(value, str | dict):
         try:
             keras.optimizers.get(value)
         except ValueError as error:
@@ -57,7 +58,7 @@ def check_optimizer(value: Any, name: str) -> None:
                 f"`{name}` must be an optimizer or its name; received {value!r}, which "
                 f"Keras does not know. {hint}"
             ) from error
-    elif isinstance(value, numbers.Number):
+    elif isinstance(value, numbers.Number | type) or inspect.isroutine(value):
         raise TypeError(
             f"`{name}` must be an optimizer or its name; received {value!r}. {hint}"
         )
@@ -93,8 +94,8 @@ def check_precision(networks: Mapping[str, Any]) -> None:
         if half:
             (dtype, *_) = sorted(half)
             raise ValueError(
-                f"`{name}` must keep its weights in float32 or float64, since an update is "
-                f"often smaller than half precision resolves; received the policy "
+                f"`{name}` must keep its weights in float32 or float64, since half "
+                "precision would round small updates to zero; received the policy "
                 f"'{dtype}'. Make all networks under 'mixed_{dtype}', which computes in "
                 "half precision and keeps float32 weights: "
                 f"keras.config.set_dtype_policy('mixed_{dtype}')."
@@ -107,7 +108,7 @@ def check_seeds(seed: Any) -> None:
     if len(shape) != 1 or shape[0] == 0:
         raise ValueError(
             "`seed` must be an integer, with `num_samples`, or a non-empty vector of "
-            f"integers, one a sample; received shape {shape}."
+            f"integers, one per sample; received shape {shape}."
         )
 
 
@@ -189,7 +190,7 @@ def check_input(value: Any, name: str) -> None:
     if value is None or isinstance(value, str | bytes):
         raise TypeError(
             f"`{name}` must be an array of numbers; received {value!r}. Pass an array of "
-            "one row an example."
+            "one row per example."
         )
     if not (hasattr(value, "dtype") and hasattr(value, "shape")):
         return
@@ -202,10 +203,15 @@ def check_input(value: Any, name: str) -> None:
 
 def check_numeric(value: Any, name: str) -> None:
     """Raises a TypeError unless an array is of real numbers, integers or booleans."""
-    dtype = tf.as_dtype(value.dtype)
-    if not (dtype.is_floating or dtype.is_integer or dtype.is_bool):
+    try:
+        dtype = tf.as_dtype(value.dtype)
+        is_numeric = dtype.is_floating or dtype.is_integer or dtype.is_bool
+    except TypeError:  # of NumPy's, such as dates
+        is_numeric = False
+    if not is_numeric:
+        received = getattr(value.dtype, "name", value.dtype)
         raise TypeError(
-            f"`{name}` must be numeric; received dtype {dtype.name}. Convert it to float32."
+            f"`{name}` must be numeric; received dtype {received}. Convert it to float32."
         )
 
 
@@ -227,14 +233,14 @@ def observed(given: Mapping[str, Any]) -> Any:
     """The targets of the likelihood if no y is given: the entry `x`, one array."""
     if "x" not in given:
         raise ValueError(
-            f"`x` must hold an entry 'x', which the likelihood is of, unless y is given; "
-            f"received {list(given)}. Give ['x'] too."
+            "`x` must have an entry 'x', the data whose likelihood is computed, unless "
+            f"`y` is given; received {list(given)}. Give ['x'] too."
         )
     x = given["x"]
     if x is None or isinstance(x, list | tuple | dict):
         raise ValueError(
-            "`y` must be given, which the likelihood is of, where x is no array; received "
-            f"x of type {type(x).__name__}. Pass it as `y`."
+            "`y`, the data whose likelihood is computed, must be given if x is not one "
+            f"array; received x of type {type(x).__name__}. Pass it as `y`."
         )
     return x
 
@@ -297,10 +303,14 @@ def check_latents(z: Any, structure: Any) -> None:
 def check_weights(weights: Any, count: int) -> None:
     """Raises a ValueError unless `sample_weight` is finite, >= 0 and of shape `[N]`."""
     values = np.asarray(weights)
+    if values.dtype.kind not in "fiub":
+        raise TypeError(
+            f"`sample_weight` must be an array of numbers; received {weights!r}."
+        )
     if values.shape != (count,):
         raise ValueError(
-            f"`sample_weight` must have shape ({count},), one weight an example; received "
-            f"{values.shape}."
+            f"`sample_weight` must have shape ({count},), one weight per example; "
+            f"received {values.shape}."
         )
     if not np.isfinite(values).all() or (values < 0).any():
         raise ValueError(

@@ -1,5 +1,6 @@
 """What every model that draws samples shares: counters, keys, programs, its config."""
 
+import os
 from collections.abc import Callable, Hashable
 from typing import Any, ClassVar
 
@@ -10,6 +11,8 @@ import tensorflow as tf
 from tfgen import random
 from tfgen.models import checks
 from tfgen.models.config_sizes import check_sizes
+from tfgen.models.undocumented import without_retracing_warning
+from tfgen.serving.files import written_whole
 from tfgen.training import FusedModel
 
 __all__ = ["GenerativeModel"]
@@ -75,6 +78,44 @@ class GenerativeModel(FusedModel):
         super().reset_metrics()
         self._test_row.assign(0)
 
+    # Files.
+
+    def save(
+        self, filepath: str | os.PathLike, overwrite: bool = True, **kwargs: Any
+    ) -> None:
+        """Writes the model to a `.keras` file; arguments as `keras.Model.save`'s.
+
+        The file appears whole or not at all: it is written beside `filepath` and renamed,
+        so that a full disk or a killed process does not damage the old file.
+
+        Raises:
+            ValueError: if `filepath` has another ending.
+            OSError: if it can't be written; names the path and the cause.
+        """
+        save = super().save
+        whole = kwargs.get("zipped") is not False
+        if whole and _is_replaced(filepath, ".keras", overwrite):
+            with written_whole(filepath) as partial:
+                save(partial, **kwargs)
+        else:
+            save(filepath, overwrite, **kwargs)
+
+    def save_weights(
+        self, filepath: str | os.PathLike, overwrite: bool = True, **kwargs: Any
+    ) -> None:
+        """Writes the weights to a `.weights.h5` file, as `save` writes a model.
+
+        Arguments are `keras.Model.save_weights`'s. With `max_shard_size` there are several
+        files, which are written in place.
+        """
+        save = super().save_weights
+        whole = kwargs.get("max_shard_size") is None
+        if whole and _is_replaced(filepath, ".weights.h5", overwrite):
+            with written_whole(filepath) as partial:
+                save(partial, **kwargs)
+        else:
+            save(filepath, overwrite, **kwargs)
+
     # Keys.
 
     def _train_keys(self, rows: tf.Tensor) -> tf.Tensor:
@@ -104,8 +145,8 @@ class GenerativeModel(FusedModel):
             if np.ndim(seed) > 0 and not random.is_key(seed):
                 raise ValueError(
                     "`seed` must be one integer; received integers of shape "
-                    f"{np.shape(seed)}. Pass a number such as 0: each row has noise of its "
-                    "own."
+                    f"{np.shape(seed)}. Pass a number such as 0: each row still has noise "
+                    "of its own."
                 )
             return random.row_keys(seed, 0, tf.range(count))
         return random.fold_in(random.next_key(self.seed_generator), tf.range(count))
@@ -116,13 +157,13 @@ class GenerativeModel(FusedModel):
             checks.check_seeds(seed)
             if num_samples is not None and num_samples != len(seed):
                 raise ValueError(
-                    "`num_samples` must be left out where `seed` holds one seed a sample; "
+                    "`num_samples` must be left out if `seed` holds one seed per sample; "
                     f"received num_samples={num_samples} and {len(seed)} seeds."
                 )
             return random.row_keys(seed, 0, 0)
         if num_samples is None:
             raise ValueError(
-                "`num_samples` must be given unless `seed` holds one seed a sample; "
+                "`num_samples` must be given unless `seed` holds one seed per sample; "
                 f"received num_samples=None and seed={seed!r}. Try `sample(16)`."
             )
         return self._keys(seed, checks.positive_integer(num_samples, "num_samples"))
@@ -142,5 +183,15 @@ class GenerativeModel(FusedModel):
         """
         key = (name, *sorted(options.items()))
         if key not in self._programs:
-            self._programs[key] = tf.function(make(), autograph=False, **options)
+            program = tf.function(make(), autograph=False, **options)
+            self._programs[key] = without_retracing_warning(program)
         return self._programs[key]
+
+
+def _is_replaced(filepath: Any, ending: str, overwrite: bool) -> bool:
+    """Whether `filepath` is a local file of that ending, to be written without asking."""
+    if not isinstance(filepath, str | os.PathLike):
+        return False
+    path = os.fspath(filepath)
+    is_local = path.endswith(ending) and "://" not in path
+    return is_local and (overwrite or not os.path.exists(path))

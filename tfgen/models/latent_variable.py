@@ -118,8 +118,8 @@ class LatentVariableModel(GenerativeModel):
         found = self._get_structure()
         if found is None:
             raise ValueError(
-                "the shapes of a model are known when it is built; received one whose "
-                "input shape is unknown. Call `fit`, or `build(input_shape)`, first."
+                "the shapes of a model are known once it is built; this one is not built. "
+                "Call `fit`, or `build(input_shape)`, first."
             )
         return found
 
@@ -735,8 +735,8 @@ class LatentVariableModel(GenerativeModel):
                 "pass `dataset.map(lambda x, y: x)`" if is_dataset else "call `fit(x)`"
             )
             hint = (
-                "`y` is what the likelihood is of, x unless given; labels are not used: "
-                f"{instead}."
+                "`y` is the data whose likelihood is computed, and is x by default. "
+                f"Labels are not used: {instead}."
             )
         checks.check_event(shape, name, event, hint)
 

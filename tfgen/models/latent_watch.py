@@ -174,20 +174,21 @@ class LatentTrouble(LastingTrouble):
         if kl < _LEAST_KL:
             found["collapse"] = (
                 f"no unit of z has a KL(q(z|x) || p(z)) of {_LEAST_KL} nats or more; the "
-                f"largest is {kl:.1e}. The posterior has collapsed to the prior: z says "
-                "nothing of x. Begin with a small weight of the KL, by `tfgen.callbacks."
-                "KLWarmup` with loss='elbo'; give each unit free nats, by compile("
-                "penalties=[tfgen.losses.FreeBits(0.1)]); or give the decoder less to "
-                "make x from without z."
+                f"largest is {kl:.1e}. The posterior has collapsed to the prior: z "
+                "carries no information about x. Start with a small weight of the KL, by "
+                "`tfgen.callbacks.KLWarmup` with loss='elbo'; allow each unit some KL "
+                "without a penalty, by compile(penalties=[tfgen.losses.FreeBits(0.1)]); "
+                "or make the decoder weaker, so that it needs z."
             )
         if count > 1 and ess < _LEAST_ESS:
             found["ess"] = (
-                f"of the K = {count} importance weights of an example one is all: their "
-                f"effective sample size is {ess:.2f} on average, so that the IWLB gains "
-                "little over the ELBO and its gradient is noise. The posterior is far from "
-                "p(z|x): train some epochs with loss='elbo' first, end the encoder in a "
-                "wider family, such as `tfgen.layers.MultivariateNormalTriL`, or bound the "
-                "decoder's scale from below. A larger `num_samples` helps little."
+                f"one of the K = {count} importance weights of an example is much larger "
+                f"than the others: their effective sample size is {ess:.2f} on average, "
+                "so the bound gains little over the ELBO and its gradient is noisy. The "
+                "posterior is far from p(z|x): train for some epochs with loss='elbo' "
+                "first, end the encoder in a wider family, such as "
+                "`tfgen.layers.MultivariateNormalTriL`, or set a lower limit for the "
+                "decoder's scale. A larger `num_samples` helps little."
             )
         return found
 

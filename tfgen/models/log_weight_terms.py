@@ -4,17 +4,16 @@ __all__ = ["LOG_WEIGHT_TERMS", "explain_log_weights"]
 
 _ADVICE = {
     "log p(x|z), the reconstruction": (
-        "x may lie outside of the likelihood's support (arrays are checked before the "
-        "first step, a dataset is not), or the decoder's scale ran to 0: bound it from "
-        "below."
+        "x may lie outside the likelihood's support, where its layer does not check it, or "
+        "the decoder's scale went to 0: set a lower limit for it."
     ),
     "log p(z), the prior": (
-        "z ran off to where the prior has no mass, or the prior's own parameters did: "
-        "lower their learning rate."
+        "z went to where the prior has no mass, or the prior's own parameters became "
+        "extreme: lower their learning rate."
     ),
     "log q(z|x), the posterior": (
-        "its scale ran to 0 or to infinity: bound it, or begin with a smaller weight of "
-        "the KL, `tfgen.callbacks.KLWarmup`."
+        "its scale went to 0 or to infinity: set limits for it, or start with a smaller "
+        "weight of the KL, `tfgen.callbacks.KLWarmup`."
     ),
 }
 
@@ -39,8 +38,8 @@ def _cause(terms: list[str]) -> str:
         )
     if len(terms) == len(_ADVICE):
         return (
-            "no term of log w is finite, so that x or the weights were not: the gradient "
-            "of the step before overflowed, or a dataset holds NaN."
+            "no term of log w is finite, so x or the weights were not finite: the "
+            "gradient of the step before overflowed, or x is too large for the networks."
         )
     text = " and ".join(terms)
     verb = "is" if len(terms) == 1 else "are"

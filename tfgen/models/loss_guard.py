@@ -89,10 +89,11 @@ class LossGuard(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         """Copies the weights that `fit` begins with."""
         self._copy: list[tuple[keras.Variable, tf.Tensor]] = []
-        self._kept = "`fit` began with weights that are not finite: set others."
+        self._kept = "The weights were not finite before `fit`: set others."
         for optimizer in self._optimizers:
             if self.model.built and not optimizer.built:  # so that its state is copied too
-                optimizer.build(self.model.trainable_variables)
+                with self.model.distribute_strategy.scope():
+                    optimizer.build(self.model.trainable_variables)
         self._copy_weights("before `fit`")
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -129,7 +130,7 @@ class LossGuard(keras.callbacks.Callback):
         # A model may be built only by its first batch.
         self._is_whole = self.model.built and all(o.built for o in self._optimizers)
         if not self._is_whole:
-            when = "though none of what this `fit` built: make the model again"
+            when = "except what this `fit` built: make the model again"
         variables = self._variables()
         values = [tf.identity(variable.value) for variable in variables]
         if _all_finite(values):

@@ -12,11 +12,12 @@ from tfgen import random
 from tfgen.layers import DistributionLayer, MultivariateNormalDiag, TensorDistribution
 from tfgen.losses import Bound
 from tfgen.models import checks, parts
+from tfgen.models.config_sizes import check_memory
 from tfgen.models.given import of_x, read_dataset
 from tfgen.models.posterior_table import PosteriorTable
 from tfgen.models.row_adam import ascend
 from tfgen.models.vae import VAE
-from tfgen.training import EvaluateCall, FitCall, PredictCall
+from tfgen.training import FitCall
 
 tfd = tfp.distributions
 
@@ -60,8 +61,9 @@ class MeanFieldVAE(VAE):
 
     Raises:
         TypeError: if an argument is of the wrong type.
-        ValueError: if `num_examples` is below 1, if the decoder's input size is unknown
-            and no `posterior` is given, or if their sizes don't agree.
+        ValueError: if `num_examples` is below 1 or the table larger than the machine's
+            memory, if the decoder's input size is unknown and no `posterior` is given, or
+            if their sizes don't agree.
 
     >>> import keras, tfgen
     >>> decoder = keras.Sequential([
@@ -102,7 +104,10 @@ class MeanFieldVAE(VAE):
                 "`posterior` must be a layer of `tfgen.layers`, such as "
                 f"`MultivariateNormalTriL(50)`; received {posterior!r}."
             )
-        table = PosteriorTable(num_examples, posterior._params_size(), name="table")
+        row_size = posterior._params_size()
+        # The rows, two moments of each number, and the visits.
+        check_memory(num_examples * (3 * row_size + 1), "num_examples", num_examples)
+        table = PosteriorTable(num_examples, row_size, name="table")
         index = keras.Input([], dtype="int64", name="index")
         encoder = keras.Model(index, posterior(table(index)), name="posterior_table")
         super().__init__(encoder, decoder, prior, **kwargs)
@@ -171,16 +176,16 @@ class MeanFieldVAE(VAE):
             posterior_steps = checks.positive_integer(posterior_steps, "posterior_steps")
         if self.distribute_strategy.num_replicas_in_sync > 1:
             raise ValueError(
-                "a `MeanFieldVAE` trains on one device: replicas can't write rows of one "
-                "table; received a strategy of "
+                "a `MeanFieldVAE` must be trained on one device, since replicas can't "
+                "share a table of posteriors; received a strategy of "
                 f"{self.distribute_strategy.num_replicas_in_sync} replicas. Train it "
                 "outside of the strategy's scope, or train a `VAE`."
             )
         if posterior_steps is not None and kwargs.get("penalties"):
             raise ValueError(
-                "`penalties` must be left out in alternation, where rows move by the bound "
-                f"alone; received posterior_steps={posterior_steps} with penalties. Use "
-                "posterior_steps=None."
+                "`penalties` must be left out if `posterior_steps` is given, since these "
+                f"steps use the bound alone; received posterior_steps={posterior_steps} "
+                "with penalties. Use posterior_steps=None."
             )
         super().compile(optimizer, loss, metrics, **kwargs)
         self.posterior_learning_rate = posterior_learning_rate
@@ -223,12 +228,10 @@ class MeanFieldVAE(VAE):
         """Checks indices and examples; as `VAE.prepare_fit`."""
         if call.validation_split:
             raise ValueError(
-                "`validation_split` must be left out, since the rows of held-out examples "
-                f"are never fitted; received {call.validation_split}. Try new ones by "
-                "`model.refine(x, steps)`."
+                "`validation_split` must be left out, since the posteriors of held-out "
+                f"examples would never be trained; received {call.validation_split}. Fit "
+                "a posterior to new examples by `model.refine(x, steps)`."
             )
-        call.x = self._with_checks(call.x)
-        call.validation_data = self._with_checks(call.validation_data)
         super().prepare_fit(call)
 
     def evaluate(self, index: Any = None, x: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -237,32 +240,15 @@ class MeanFieldVAE(VAE):
             index, x = x, kwargs.pop("y", None)
         return super().evaluate(index, x, *args, **kwargs)
 
-    def prepare_evaluate(self, call: EvaluateCall) -> None:
-        """Checks indices and examples; as `VAE.prepare_evaluate`."""
-        call.x = self._with_checks(call.x)
-        super().prepare_evaluate(call)
-
-    def _with_checks(self, data: Any) -> Any:
-        """A `tf.data.Dataset` whose indices are checked when they are read."""
-        if not isinstance(data, tf.data.Dataset):
-            return data
-
-        def check(index: tf.Tensor, *rest: Any) -> tuple[Any, ...]:
-            inside = tf.reduce_all((index >= 0) & (index < self.num_examples))
-            message = f"`index` must lie in [0, {self.num_examples}); received another"
-            with tf.control_dependencies([tf.debugging.Assert(inside, [message, index])]):
-                return tf.identity(index), *rest
-
-        return data.map(check)
-
     def _check_data(self, x: Any, y: Any, weight: Any, prefix: str = "") -> Any:
         """Checks indices and examples; returns the examples to use."""
         if isinstance(x, tf.data.Dataset):
-            if len(x.element_spec) < 2:
+            if not isinstance(x.element_spec, tuple) or len(x.element_spec) < 2:
                 raise ValueError(
                     f"`{prefix}index` must be a dataset of (index, x); received elements "
                     f"{x.element_spec}."
                 )
+            checks.check_batches(x, (), f"{prefix}index")
             return y
         if y is None:
             raise ValueError(
@@ -402,7 +388,7 @@ class MeanFieldVAE(VAE):
             )
         if len(np.unique(index)) < len(index):
             raise ValueError(
-                "`index` must name each row once; received a row twice in "
+                "`index` must name each row once; received one twice in "
                 f"{np.asarray(index).tolist()}. Leave out the second."
             )
         self.table.start_at(tf.convert_to_tensor(index), raw)
@@ -411,10 +397,11 @@ class MeanFieldVAE(VAE):
         """The mean of p(x|z) for one z drawn from q_i(z); as `keras.Model.predict`."""
         return super().predict(index, *args, **kwargs)
 
-    def prepare_predict(self, call: PredictCall) -> None:
-        """Checks the indices."""
-        if not isinstance(call.x, tf.data.Dataset):
-            self._check_index(call.x)
+    def _check_inputs(self, x: Any) -> None:
+        if isinstance(x, tf.data.Dataset):
+            checks.check_batches(x, None, "index")
+        else:
+            self._check_index(x)
 
     def refine(  # type: ignore[override]  # knows no other y
         self,
@@ -483,7 +470,7 @@ def _latent_size(decoder: keras.Model) -> int:
     shape = parts.known_input_shape(decoder)
     if shape is None or len(shape) != 2 or shape[1] is None:
         raise ValueError(
-            "`posterior` must be given where the decoder does not say that it takes "
-            f"vectors of one size; received a decoder of input shape {shape}."
+            "`posterior` must be given unless the decoder has an input shape (None, D), "
+            f"which tells the size of z; received a decoder of input shape {shape}."
         )
     return int(shape[1])

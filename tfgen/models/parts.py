@@ -187,11 +187,11 @@ def _check_continuous(posterior: tfd.Distribution) -> None:
         which = f" over {[name for name, kind in kinds.items() if kind]}"
     if found:
         raise ValueError(
-            "`prior` must be given for a discrete or relaxed posterior, since N(0, I), the "
-            f"default, is over other values; received None for a posterior{which}. Pass "
-            "one over the same values, such as `tfgen.layers.LearnedPrior("
-            "tfgen.layers.IndependentBernoulli([8]))`, or that of each latent in a "
-            "`tfgen.layers.JointDistribution`."
+            "`prior` must be given for a discrete or relaxed posterior, since the "
+            "default, N(0, I), is over other values; received None for a "
+            f"posterior{which}. Pass one over the same values, such as "
+            "`tfgen.layers.LearnedPrior(tfgen.layers.IndependentBernoulli([8]))`, or that "
+            "of each latent in a `tfgen.layers.JointDistribution`."
         )
 
 
@@ -220,8 +220,8 @@ def check_distribution(value: Any, part: str, instance: str) -> None:
         )
     if value.batch_shape.rank != 1:
         raise ValueError(
-            f"`{part}` must return one distribution an example, of batch shape (N,); "
-            f"received batch shape {tuple(value.batch_shape)} and event shape "
+            f"`{part}` must return one distribution for each example, of batch shape "
+            f"(N,); received batch shape {tuple(value.batch_shape)} and event shape "
             f"{tuple(value.event_shape)} for one example{_independent_hint(value)}."
         )
 

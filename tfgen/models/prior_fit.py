@@ -123,7 +123,7 @@ def fit_prior(
         value = step(given, keys)
     if not np.isfinite(value):
         raise FloatingPointError(
-            f"`prior` was fitted to a log-density of {float(value)} nats. Lower "
+            f"fitting `prior` failed: its mean log-density is {float(value)} nats. Lower "
             f"`learning_rate`, which is {learning_rate:g}."
         )
     old, new = (m.log_prob(x_test, num_samples, seed=seed) for m in (model, fitted))

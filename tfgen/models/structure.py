@@ -115,7 +115,7 @@ def _check_names(parts: Parts, given: Mapping[str, Any], latents: list[str]) -> 
         )
     if "seed" in given:
         raise ValueError(
-            "`x` must not hold an entry 'seed', which a served model takes for its noise; "
+            "`x` must not hold an entry 'seed', the name of a served model's seeds; "
             f"received {list(given)}. Rename the entry and the inputs that take it."
         )
     if isinstance(given.get("x"), list):
@@ -124,8 +124,8 @@ def _check_names(parts: Parts, given: Mapping[str, Any], latents: list[str]) -> 
     unused = [name for name in given if name not in set.union(*taken.values())]
     if unused:
         raise ValueError(
-            f"`x` must hold what encoder, decoder or prior takes; received {unused} too, "
-            "which none of them does. Leave it out, or name an input after it by "
+            f"`x` must hold only what encoder, decoder or prior takes; received {unused} "
+            "too, which none of them takes. Leave it out, or give an input this name by "
             "`keras.Input(..., name=...)`."
         )
 
@@ -137,7 +137,7 @@ def _check_prior(
     if not isinstance(prior, tfd.Distribution):
         raise TypeError(
             "`prior` must return a distribution when it is called on the conditions, or "
-            f"without arguments where it takes none; received {prior!r}."
+            f"without arguments if it takes none; received {prior!r}."
         )
     if isinstance(prior, FactoredDistribution) != is_joint:
         one, other = ("latents by name", "a tensor")
@@ -245,8 +245,9 @@ def _factor_of(encoder: Any, posterior: Any, name: str, given: Any) -> tuple[Any
     if factor is None or posterior.layer.templates(given)[name].is_dependent:
         raise ValueError(
             f"`prior` of {name!r} is a mixture of posteriors of {name!r} given x alone; "
-            "received an encoder whose factor takes another latent, or has none. Draw "
-            f"{name!r} first in the encoder, as a ladder does, or use another prior."
+            f"received an encoder where {name!r} depends on another latent, or has no "
+            f"factor. Draw {name!r} first in the encoder, as a ladder VAE does, or use "
+            "another prior."
         )
     return factor, posterior.factor(name, {}), given
 

@@ -245,9 +245,9 @@ class VAE(LatentVariableModel):
         """Checks the data, sets `call.y`, and adds callbacks that watch the training."""
         if call.class_weight is not None:
             raise ValueError(
-                "`class_weight` must be left out, since it weighs examples by labels and a "
-                f"{type(self).__name__} has none; received {call.class_weight!r}. Weigh "
-                "examples by `sample_weight`."
+                "`class_weight` must be left out, since it gives a weight to each label "
+                f"and a {type(self).__name__} has no labels; received "
+                f"{call.class_weight!r}. Pass weights of examples as `sample_weight`."
             )
         call.y = self._check_data(call.x, call.y, call.sample_weight)
         if call.batch_size is not None:
@@ -268,9 +268,24 @@ class VAE(LatentVariableModel):
         """Checks the data, and sets `call.y`."""
         call.y = self._check_data(call.x, call.y, call.sample_weight)
 
+    def check_batch(self, batch: Any, use: str) -> None:
+        """Checks a batch of a dataset as arrays are checked."""
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
+        if use == "predict":
+            self._check_inputs(x)
+        else:
+            self._check_data(x, y, weight, "validation " if use == "validation" else "")
+
     def prepare_predict(self, call: PredictCall) -> None:
         """Checks the inputs that are arrays."""
-        given = of_x(call.x)
+        self._check_inputs(call.x)
+
+    def _check_inputs(self, x: Any) -> None:
+        """Checks what `predict` is called with."""
+        if isinstance(x, tf.data.Dataset):
+            checks.check_batches(x, None, "x")
+            return
+        given = of_x(x)
         checks.check_inputs(given)
         if all(map(_is_array, keras.tree.flatten(given))):
             self._build_for(given)

@@ -1,8 +1,8 @@
-"""Pictures: grids of images, curves, latents, and what was measured.
+"""Pictures: grids of images, curves, latents, and measurements.
 
-Each function returns a `matplotlib.figure.Figure`, which a notebook shows when a cell
-ends in it, and saves it where `filepath` says. Lines and bars differ by dashes, markers
-and hatches as well as by colour, so that they can be told apart in grey.
+Each function returns a `matplotlib.figure.Figure`, which a notebook shows when it is
+the last line of a cell, and saves it to `filepath` if that is given. Lines and bars differ
+by dashes, markers and hatches as well as by colour, so they can be told apart in grey.
 `save_image_grid` alone needs no matplotlib: `pip install tfgen[plots]`.
 """
 

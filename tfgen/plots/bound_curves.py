@@ -24,14 +24,14 @@ def bounds(
 
         L_K = E log (1/K) sum_k w_k <= L_{K+1} <= log p(x)
 
-    Errors are the standard errors of means over examples: they count which examples these
-    are. The same examples stand behind every K, so the differences between points of a
-    line are known better than the bars say.
+    Error bars are standard errors of means over examples: how much another choice of
+    examples would change the mean. All K use the same examples, so the differences
+    between points of a line are more precise than the bars suggest.
 
     Args:
         values: for each K the bound of every example, `[B]`, in nats, such as
-            `{k: model.log_prob(x, k, seed=0) for k in (1, 5, 50)}`; or several such, by
-            name.
+            `{k: model.log_prob(x, k, seed=0) for k in (1, 5, 50)}`; or a dict
+            of such dicts, by the names of the lines.
         log_prob: log p(x) of every example, `[B]`, or what `log_likelihood` returns.
         filepath: where to save the picture, if anywhere; its ending is the format.
 
@@ -51,6 +51,11 @@ def bounds(
     Source: Burda, Grosse, Salakhutdinov. Importance weighted autoencoders.
     arXiv 1509.00519.
     """
+    if not isinstance(values, Mapping):
+        raise TypeError(
+            f"`values` must be a dict from K to bounds, or of such; received {values!r}. "
+            "Pass one such as {1: elbo, 50: iwlb}."
+        )
     lines: Any = values
     if values and not all(isinstance(entry, Mapping) for entry in values.values()):
         lines = {"$L_K$": values}
@@ -58,7 +63,10 @@ def bounds(
         raise ValueError("`values` must hold at least one K; received none.")
     counts = sorted({k for line in lines.values() for k in line})
     if not all(isinstance(k, int | np.integer) and k >= 1 for k in counts):
-        raise ValueError(f"`values` must hold each K, an integer from 1; got {counts}.")
+        raise ValueError(
+            "`values` must have each K, an integer of at least 1, as a key; received "
+            f"{counts}."
+        )
     points = {
         name: [(k, *_mean(line[k], f"values[{k}]")) for k in sorted(line)]
         for name, line in lines.items()
@@ -87,7 +95,7 @@ def _mean(values: Any, name: str) -> tuple[float, float]:
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 1 or len(values) < 2:
         raise ValueError(
-            f"`{name}` must have shape [B], B at least 2 examples, to tell an error; "
+            f"`{name}` must have shape [B], B at least 2 examples, to estimate an error; "
             f"received shape {values.shape}."
         )
     return values.mean(), values.std(ddof=1) / np.sqrt(len(values))

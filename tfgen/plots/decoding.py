@@ -1,4 +1,4 @@
-"""Pictures of latents that a model is asked for: what is checked, and how it decodes."""
+"""What pictures of decoded latents share: checks of z, and decoding to images."""
 
 from typing import Any
 
@@ -14,6 +14,11 @@ __all__ = ["check_dimension", "check_latents", "decode_images", "latent_dim_of"]
 
 def check_latents(z: ArrayLike, latent_dim: int | None, name: str = "z") -> np.ndarray:
     """Latents as float64 `[N, D]`; one, `[D]`, is made `[1, D]`."""
+    if np.asarray(z).dtype.kind not in "fiub":
+        raise TypeError(
+            f"`{name}` must be an array of numbers, [N, {latent_dim or 'D'}]; received "
+            f"{z!r}."
+        )
     values = np.atleast_2d(np.asarray(z, dtype=np.float64))
     if values.ndim != 2 or latent_dim not in (None, values.shape[1]) or not values.size:
         raise ValueError(
@@ -37,7 +42,9 @@ def latent_dim_of(model: Any) -> int:
     """The size of the one latent vector of a model."""
     if isinstance(model, GAN):
         return model.latent_dim
-    latents = model.latents
+    latents = getattr(model, "latents", None)
+    if latents is None:
+        raise TypeError(f"`model` must be a `VAE` or a `GAN`; received {model!r}.")
     if len(latents) != 1 or len(latents["z"]) != 1:
         raise ValueError(
             "`model` must have one latent, a vector; received one of "

@@ -15,8 +15,8 @@ GREYS = {"reference": "#555555", "grid": "#dddddd"}
 _DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 _MARKERS = "os^Dv*P"
 
-# Saved pictures have twice the pixels of shown ones, so that a pixel of an image is a
-# whole number of theirs in both.
+# Saved pictures have twice the resolution of shown ones: one pixel of an image is then a
+# whole number of pixels in both.
 _SHOWN_DPI, _SAVED_DPI = 100, 200
 
 
@@ -25,7 +25,7 @@ def new_figure(size: tuple[float, float], name: str, layout: Any = None) -> Any:
 
     Args:
         size: width and height.
-        name: the public function that asks for it, for the error.
+        name: the public function that calls this one, for the error message.
         layout: matplotlib's layout engine.
 
     Raises:
@@ -49,11 +49,11 @@ def save(figure: Any, filepath: Filepath) -> Any:
 
 
 def line_style(number: int, num_points: int) -> dict[str, Any]:
-    """Colour, dashes and marker of the line of a number: no two share all three.
+    """Colour, dashes and marker of a line; no two lines share all three.
 
     Args:
-        number: of the line, from 0.
-        num_points: of the line; few are marked each, of many about a dozen are.
+        number: the line's number, from 0.
+        num_points: how many points the line has. Of many, about a dozen get a marker.
     """
     return {
         "color": PALETTE[number % len(PALETTE)],

@@ -1,4 +1,4 @@
-"""Where inference loses: the inference gap and its two parts."""
+"""A picture of the inference gap and its two parts."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,8 @@ def gap_bars(
         inference gap = approximation gap + amortization gap
 
     Args:
-        gaps: what `tfgen.evaluation.inference_gap` returns; or several such, by model.
+        gaps: what `tfgen.evaluation.inference_gap` returns; or a dict of such
+            results, by the names of the models.
         filepath: where to save the picture, if anywhere; its ending is the format.
 
     Returns:
@@ -51,6 +52,11 @@ def gap_bars(
     Source: Cremer, Li, Duvenaud. Inference suboptimality in variational autoencoders.
     arXiv 1801.03558.
     """
+    if not isinstance(gaps, Mapping):
+        raise TypeError(
+            f"`gaps` must be what `inference_gap` returns, or a dict of such; received "
+            f"{gaps!r}."
+        )
     models: Any = gaps
     if gaps and not all(isinstance(entry, Mapping) for entry in gaps.values()):
         models = {"": gaps}

@@ -25,7 +25,7 @@ def save_image_grid(
     It needs no matplotlib. `image_grid` makes a figure, with titles and labels.
 
     Args:
-        filepath: Of the PNG file; its directory is made where it is missing.
+        filepath: Where to write the PNG file. A missing directory is created.
         images: Intensities in `value_range`, `[N, H, W]`, `[N, H, W, 1]` (grey) or
             `[N, H, W, 3]` (red, green, blue).
         num_columns: Images in a row; by default about as many as there are rows.

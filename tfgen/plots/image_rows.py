@@ -1,4 +1,4 @@
-"""Draws images in rows and columns, with text beside, pixel by pixel."""
+"""Draws images in rows and columns, with titles and labels, pixel by pixel."""
 
 import math
 from collections.abc import Sequence
@@ -25,12 +25,12 @@ def draw_images(
     row_labels: Sequence[str] | None = None,
     column_labels: Sequence[str] | None = None,
 ) -> Any:
-    """A figure of images, of one axes whose units are the figure's pixels.
+    """A figure of images with one axes, whose units are the figure's pixels.
 
     Args:
         images: in [0, 1], `[N, H, W, C]`.
         num_columns: images in a row.
-        name: the public function that asks for it, for errors.
+        name: the public function that calls this one, for error messages.
         titles: one above each image.
         row_labels: one to the left of each row.
         column_labels: one above each column.
@@ -44,7 +44,7 @@ def draw_images(
     titles = _texts(titles, "titles", num_images, "images")
     row_labels = _texts(row_labels, "row_labels", num_rows, "rows")
     column_labels = _texts(column_labels, "column_labels", num_columns, "columns")
-    # Each pixel is a whole number of the figure's; texts fit above their images.
+    # One pixel of an image is a whole number of the figure's pixels; titles fit in width.
     least = max(_CELL * width / max(height, width), _width(titles), _width(column_labels))
     zoom = math.ceil(least / width)
     cell = (zoom * width, zoom * height)

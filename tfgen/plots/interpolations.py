@@ -1,4 +1,4 @@
-"""What a decoder makes of the way from one latent to another."""
+"""Decoded images along a path from one latent to another."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -26,20 +26,20 @@ def interpolation(
     value_range: tuple[float, float] = (0.0, 1.0),
     filepath: Filepath = None,
 ) -> "Figure":
-    """The decoder's means on the way from some latents to others, one row a pair.
+    """The decoder's means along paths between pairs of latents, one row for each pair.
 
         linear      z(t) = (1 - t) z_0 + t z_1
         spherical   z(t) = (sin((1 - t) w) z_0 + sin(t w) z_1) / sin w,
                     w the angle between z_0 and z_1
 
-    Halfway between two draws from N(0, I) of many dimensions, the straight line is closer
-    to 0 than draws are; the great circle keeps their distance.
+    In many dimensions, the midpoint of a straight line between two draws from N(0, I) is
+    closer to 0 than draws are. The great circle keeps their distance from 0.
 
     Args:
         model: a `VAE`, `IWAE`, `MeanFieldVAE` or `GAN` of images, with one latent vector.
         start: z at t = 0, `[N, D]` or `[D]`, such as `model.encode(x).mean()`.
         end: z at t = 1, of the same shape.
-        num_columns: images in a row, with both ends, at least 2.
+        num_columns: images in a row, both ends included, at least 2.
         path: `"linear"` or `"spherical"`.
         condition: a condition that all images share: arrays by name, `{"c": 7}`.
         value_range: the values of black and of white; values outside are drawn as these.
@@ -97,7 +97,7 @@ def _shares(
     cosine = np.sum(first * last, axis=1) / np.where(norms > 0, norms, 1.0)
     angle = np.arccos(np.clip(cosine, -1, 1))[:, None, None]
     sine = np.sin(angle)
-    # Ends along one line, or at 0, span no circle: the straight line joins them.
+    # Ends on one line through 0 define no circle: they are joined by the straight line.
     flat = (sine < 1e-6) | (norms == 0)[:, None, None]
     sine = np.where(flat, 1.0, sine)
     return (

@@ -2,7 +2,7 @@
 
 import pathlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,7 +30,7 @@ def curves(
         xlabel: What is along x, with its unit.
         ylabel: What is along y, with its unit.
         filepath: Where to save the picture, if anywhere; its ending is the format (`.png`,
-            `.svg`, `.pdf`). Its directory is made where it is missing.
+            `.svg`, `.pdf`). A missing directory is created.
 
     Returns:
         A `matplotlib.figure.Figure`, which a notebook shows.
@@ -46,8 +46,7 @@ def curves(
         >>> len(figure.axes[0].lines)
         2
     """
-    if not values:
-        raise ValueError("`values` must hold at least one curve; received none.")
+    _check(values, "values")
     return _draw("curves", values, xlabel, ylabel, filepath)
 
 
@@ -60,8 +59,8 @@ def save_curves(
     """Writes curves as one picture, with a legend; `curves` returns a figure.
 
     Args:
-        filepath: Of the picture; its ending is its format (`.png`, `.svg`, `.pdf`).
-            Its directory is made where it is missing.
+        filepath: Where to save the picture; its ending is the format (`.png`, `.svg`,
+            `.pdf`). A missing directory is created.
         curves: For each name in the legend, the values along x and along y.
         xlabel: What is along x, with its unit.
         ylabel: What is along y, with its unit.
@@ -79,19 +78,24 @@ def save_curves(
         >>> os.path.exists(filepath)
         True
     """
+    _check(curves, "curves")
+    _draw("save_curves", curves, xlabel, ylabel, filepath)
+
+
+def _check(curves: Any, argument: str) -> None:
+    """Raises an error unless `curves` are pairs of as many x as y, by name."""
     if not isinstance(curves, Mapping):
         raise TypeError(
-            f"`curves` must be a dict from a name to (x, y); received {curves!r}."
+            f"`{argument}` must be a dict from a name to (x, y); received {curves!r}."
         )
     if not curves:
-        raise ValueError("`curves` must hold at least one curve; received none.")
+        raise ValueError(f"`{argument}` must hold at least one curve; received none.")
     for name, (x, y) in curves.items():
         if np.size(x) != np.size(y):
             raise ValueError(
-                f"`curves[{name!r}]` must hold as many x as y; received {np.size(x)} and "
-                f"{np.size(y)}."
+                f"`{argument}[{name!r}]` must hold as many x as y; received {np.size(x)} "
+                f"and {np.size(y)}."
             )
-    _draw("save_curves", curves, xlabel, ylabel, filepath)
 
 
 def _draw(

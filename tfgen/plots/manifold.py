@@ -1,4 +1,4 @@
-"""What a decoder makes of a plane of latents."""
+"""Decoded images over a plane of latents."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

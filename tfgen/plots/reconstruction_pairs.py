@@ -1,4 +1,4 @@
-"""Originals above what a model makes of them."""
+"""Originals, and their reconstructions below them."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ def reconstructions(
     value_range: tuple[float, float] = (0.0, 1.0),
     filepath: Filepath = None,
 ) -> "Figure":
-    """Originals, and below each its reconstruction, in rows labelled so.
+    """Originals, and below each its reconstruction, with labelled rows.
 
     Args:
         originals: Intensities in `value_range`, `[N, H, W]`, `[N, H, W, 1]` (grey) or

@@ -1,4 +1,4 @@
-"""Where examples lie in the space of latents."""
+"""Where examples lie in latent space."""
 
 from typing import TYPE_CHECKING
 
@@ -24,8 +24,8 @@ def latent_scatter(
 ) -> "Figure":
     """Two dimensions of the latents of examples, coloured by label.
 
-    A label of one character, such as a digit's class, is itself the mark; others have
-    marks of different shapes: they can be told apart in grey.
+    A label of one character, such as a digit's class, is drawn itself; other labels have
+    markers of different shapes, so they can be told apart in grey.
 
     Args:
         z: `[N, D]`, such as `model.encode(x).mean()`.
@@ -75,7 +75,7 @@ def latent_scatter(
 
 
 def _colours(count: int) -> np.ndarray:
-    """Colours from dark to light, none so light that it is lost on white."""
+    """Colours from dark to light, none so light that it is hard to see on white."""
     from matplotlib import colormaps
 
     return colormaps["turbo"](np.linspace(0.05, 0.95, count)) * [0.85, 0.85, 0.85, 1]

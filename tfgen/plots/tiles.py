@@ -58,13 +58,13 @@ def scale_images(
     name: str = "images",
     clip: bool = False,
 ) -> np.ndarray:
-    """Images `[N, H, W, C]` with `value_range` brought to [0, 1].
+    """Images `[N, H, W, C]` with `value_range` mapped to [0, 1].
 
     Args:
         images: as `check_images` takes them.
         value_range: the values of black and of white.
         name: the argument's name, for the errors.
-        clip: whether values outside are drawn as the nearest end, or refused.
+        clip: whether values outside the range are clipped to it; if not, they are an error.
 
     Raises:
         ValueError: if the shape, the range or a value is wrong.
@@ -89,7 +89,7 @@ def tile(images: np.ndarray, num_columns: int, zoom: int = 1, gap: int = 1) -> n
         images: in [0, 1].
         num_columns: images in a row.
         zoom: side of the square that stands for one pixel of an image.
-        gap: grey pixels between neighbours; there are none around.
+        gap: grey pixels between neighbours; there is no border.
 
     Raises:
         ValueError: if `zoom` is below 1.

@@ -1,4 +1,4 @@
-"""How a training went: one panel for each logged term."""
+"""The curves of a training, one panel for each logged term."""
 
 import math
 from collections.abc import Mapping, Sequence

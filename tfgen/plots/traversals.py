@@ -1,4 +1,4 @@
-"""What a decoder makes of one latent whose dimensions are changed one at a time."""
+"""Decoded images as the dimensions of one latent change, one at a time."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -34,11 +34,11 @@ def traversal(
 
     Args:
         model: a `VAE`, `IWAE`, `MeanFieldVAE` or `GAN` of images, with one latent vector.
-        z: where the others stay, `[D]`, such as `model.encode(x[:1]).mean()[0]`; zeros by
-            default.
-        dimensions: which to change, counted from 0; all of them by default.
-        values: of the dimension that changes, in its own units: standard deviations of a
-            standard normal prior.
+        z: the values of the other dimensions, `[D]`, such as
+            `model.encode(x[:1]).mean()[0]`; zeros by default.
+        dimensions: which dimensions to change, counted from 0; all of them by default.
+        values: the values that a dimension takes, in units of z: under the prior N(0, I),
+            standard deviations.
         condition: a condition that all images share: arrays by name, `{"c": 7}`.
         value_range: the values of black and of white; values outside are drawn as these.
         filepath: where to save the picture, if anywhere; its ending is the format.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["active_units"]
 
-_MOST_NAMED = 32  # more dimensions than this have no room for their numbers
+_MOST_NAMED = 32  # with more dimensions, their numbers don't fit below the bars
 
 
 def active_units(
@@ -21,14 +21,14 @@ def active_units(
     threshold: float = 0.01,
     filepath: Filepath = None,
 ) -> "Figure":
-    """The variance over examples of each dimension's posterior mean, in falling order.
+    """The variance over examples of each dimension's posterior mean, largest first.
 
     A dimension is active where Var_x E_{q(z|x)}[z_d] is above the threshold.
 
     Args:
-        units: what `tfgen.evaluation.active_units` returns: one `ActiveUnits`, or several
-            by the latent's name, a panel each.
-        threshold: what it was called with, in units of z squared.
+        units: what `tfgen.evaluation.active_units` returns: one `ActiveUnits`, or a
+            dict of them by the latents' names, which get a panel each.
+        threshold: the threshold it was called with, in units of z squared.
         filepath: where to save the picture, if anywhere; its ending is the format.
 
     Returns:
@@ -48,6 +48,11 @@ def active_units(
     Source: Burda, Grosse, Salakhutdinov, arXiv 1509.00519, section 5.2.
     """
     latents: Any = {"z": units} if isinstance(units, ActiveUnits) else units
+    if not isinstance(latents, Mapping):
+        raise TypeError(
+            "`units` must be what `tfgen.evaluation.active_units` returns, or a dict of "
+            f"such; received {units!r}."
+        )
     for found in latents.values():
         if not np.array_equal(found.variance > threshold, found.is_active):
             raise ValueError(

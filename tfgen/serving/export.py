@@ -94,7 +94,15 @@ def export(
         return write_version(base, version, write)
     except tf.errors.OpError as error:
         raise OSError(
-            f"No version could be written to {base!r}, which is as it was: {error.message}"
+            f"No version could be written to {base!r}, which is unchanged: {error.message}"
+        ) from error
+    except OSError as error:
+        if error.errno is None:  # one of ours
+            raise
+        raise type(error)(
+            error.errno,
+            f"No version could be written to {base!r}, which is unchanged: "
+            f"{error.strerror}",
         ) from error
 
 
@@ -146,8 +154,8 @@ def _variables(
                 found[id(tensor)] = variables[id(tensor)]
             elif tensor.dtype == tf.resource:
                 raise ValueError(
-                    f"Signature {name!r} must hold no state but variables that it "
-                    f"reads; it uses the resource {tensor!r}."
+                    f"Signature {name!r} may use variables that it reads, and no other "
+                    f"state; received one that uses the resource {tensor!r}."
                 )
     return list(found.values())
 

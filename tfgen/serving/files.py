@@ -13,8 +13,8 @@ __all__ = ["written_whole"]
 def written_whole(filepath: str | os.PathLike) -> Iterator[pathlib.Path]:
     """A path beside `filepath` to write to, which then takes its place by a rename.
 
-    Its directory is made where it is missing. Where anything is raised, what was at
-    `filepath` is as it was, and nothing else is left.
+    A missing directory is created. If an error is raised, the file at `filepath` is
+    unchanged, and no temporary file remains.
 
     Args:
         filepath: where the file is to be.
@@ -43,7 +43,7 @@ def written_whole(filepath: str | os.PathLike) -> Iterator[pathlib.Path]:
         raise ValueError(
             "`filepath` must not be empty; received ''. Pass a path, such as 'out/file'."
         )
-    path = pathlib.Path(filepath)
+    path = pathlib.Path(os.path.realpath(filepath))  # a link stays a link
     partial = path.with_name(f".{uuid.uuid4().hex}-{path.name}")
     made = [p for p in path.parents if not p.exists()]  # from the innermost outwards
     try:
@@ -59,10 +59,11 @@ def written_whole(filepath: str | os.PathLike) -> Iterator[pathlib.Path]:
             for directory in made:
                 directory.rmdir()
         if isinstance(error, OSError):
-            raise type(error)(
-                error.errno,
+            text = (
                 f"`filepath` can't be written: {error.strerror or error}; received "
-                f"{os.fspath(filepath)!r}, where what there was is left. Free the disk, or "
-                "choose another path",
-            ) from error
+                f"{os.fspath(filepath)!r}, which is unchanged. Free some disk space, or "
+                "choose another path"
+            )
+            number = () if error.errno is None else (error.errno,)
+            raise type(error)(*number, text) from error
         raise

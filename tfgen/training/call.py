@@ -6,12 +6,18 @@ attributes in place. Names, order and defaults are Keras's.
 """
 
 import dataclasses
+import inspect
 import numbers
+import types
 from typing import Any
 
 import keras
+import tensorflow as tf
 
-__all__ = ["EvaluateCall", "FitCall", "PredictCall"]
+__all__ = ["EvaluateCall", "FitCall", "PredictCall", "check_batched"]
+
+# What comes in batches; Keras ignores a batch size beside it.
+_BATCHED = (tf.data.Dataset, keras.utils.PyDataset, types.GeneratorType)
 
 
 @dataclasses.dataclass
@@ -41,7 +47,7 @@ class FitCall:
             self.callbacks = self.callbacks.callbacks
         self.callbacks = list(keras.tree.flatten(self.callbacks or []))
         for callback in self.callbacks:
-            if not hasattr(callback, "set_model"):
+            if isinstance(callback, type) or not hasattr(callback, "set_model"):
                 raise TypeError(
                     "`callbacks` must be a list of `keras.callbacks.Callback`s; received "
                     f"{callback!r}."
@@ -49,6 +55,15 @@ class FitCall:
         _check_counts(self, "batch_size", "steps_per_epoch", "validation_batch_size")
         _check_counts(self, "validation_steps")
         _check_counts(self, "epochs", "initial_epoch", least=0)
+        if isinstance(self.validation_freq, numbers.Number):
+            _check_counts(self, "validation_freq")
+        if self.shuffle not in (True, False, "batch"):
+            raise ValueError(
+                f"`shuffle` must be True, False or 'batch'; received {self.shuffle!r}."
+            )
+        _check_verbose(self.verbose)
+        _check_data(self.x, "x")
+        _check_data(self.validation_data, "validation_data")
 
 
 @dataclasses.dataclass
@@ -66,6 +81,8 @@ class EvaluateCall:
 
     def __post_init__(self) -> None:
         _check_counts(self, "batch_size", "steps")
+        _check_verbose(self.verbose)
+        _check_data(self.x, "x")
 
 
 @dataclasses.dataclass
@@ -80,6 +97,41 @@ class PredictCall:
 
     def __post_init__(self) -> None:
         _check_counts(self, "batch_size", "steps")
+        _check_verbose(self.verbose)
+        _check_data(self.x, "x")
+
+
+def check_batched(call: FitCall | EvaluateCall | PredictCall) -> None:
+    """Raises a ValueError for what Keras ignores or refuses beside data in batches."""
+    for size, data in (("batch_size", "x"), ("validation_batch_size", "validation_data")):
+        value = getattr(call, size, None)
+        if value is not None and isinstance(getattr(call, data), _BATCHED):
+            raise ValueError(
+                f"`{size}` must be left out where `{data}` comes in batches of its own; "
+                f"received {value} and a {type(getattr(call, data)).__name__}. For other "
+                f"batches, pass `dataset.unbatch().batch({value})`."
+            )
+    for name in ("y", "sample_weight"):
+        if getattr(call, name, None) is not None and isinstance(call.x, _BATCHED):
+            raise ValueError(
+                f"`{name}` must be left out where `x` comes in batches; received both. Let "
+                f"each batch be (x, y) or (x, y, sample_weight)."
+            )
+
+
+def _check_verbose(verbose: Any) -> None:
+    if verbose not in ("auto", 0, 1, 2):
+        raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2; received {verbose!r}.")
+
+
+def _check_data(data: Any, name: str) -> None:
+    """Raises a TypeError for what can't be data, of which Keras says little."""
+    no_data = numbers.Number | str | bytes | set | frozenset
+    if isinstance(data, no_data) or inspect.isroutine(data):
+        raise TypeError(
+            f"`{name}` must be an array, a dict of arrays, or a dataset or generator of "
+            f"batches; received {data!r}. Pass an array of one row per example."
+        )
 
 
 def _check_counts(call: Any, *names: str, least: int = 1) -> None:

@@ -45,8 +45,8 @@ def find_backup(callbacks: list[Any]) -> BackupAndRestore | None:
     found = [c for c in callbacks if isinstance(c, BackupAndRestore)]
     if len(found) > 1:
         raise ValueError(
-            "`callbacks` may hold one `BackupAndRestore`, since a run goes on from one "
-            f"checkpoint; received {len(found)}."
+            "`callbacks` may hold one `BackupAndRestore`, since a run continues from one "
+            f"checkpoint; received {len(found)}. Leave out the others."
         )
     return found[0] if found else None
 

@@ -55,8 +55,9 @@ def write(path: pathlib.Path, header: Any, arrays: dict[str, np.ndarray]) -> Non
         with contextlib.suppress(OSError):
             partial.unlink()
         raise OSError(
-            f"the checkpoint {path} can't be written: {error.strerror or error}. The one "
-            "before it is as it was. Free the disk, or choose another directory."
+            f"the checkpoint {path} can't be written: {error.strerror or error}. The "
+            "previous checkpoint is unchanged. Free some disk space, or choose another "
+            "directory."
         ) from error
 
 
@@ -116,8 +117,8 @@ class Checkpoints:
                 continue
             for newer in damaged:
                 warnings.warn(
-                    f"the checkpoint {newer} is damaged: it was cut short or changed since "
-                    f"it was written. The one before it is used, {path}.",
+                    f"the checkpoint {newer} is damaged: it is incomplete, or was changed "
+                    f"after it was written. The previous one is used instead, {path}.",
                     RuntimeWarning,
                     stacklevel=2,
                 )
@@ -125,9 +126,10 @@ class Checkpoints:
             return content
         if damaged:
             raise OSError(
-                f"no checkpoint in {self._directory} is whole: "
-                f"{', '.join(str(path) for path in damaged)} were cut short or changed "
-                "since they were written. Delete the directory to begin anew."
+                f"all checkpoints in {self._directory} are damaged: "
+                f"{', '.join(str(path) for path in damaged)} are incomplete, or were "
+                "changed after they were written. Delete the directory to start again "
+                "from the beginning."
             )
         return None
 

@@ -45,7 +45,8 @@ def fused(model: Any, step: Callable, name: str) -> Callable:
         residence = model._residences.get(name)
         if residence is None:
             program, data = program_for(None), ()
-            stacks = stacks_of_batches(iterator, model.steps_per_execution)
+            check = model._checks.get(name)
+            stacks = stacks_of_batches(iterator, model.steps_per_execution, check)
         else:
             program, data = program_for(residence.same), residence.data
             rows = next(iterator).numpy()
@@ -69,6 +70,10 @@ def fused_predict(model: Any) -> Callable:
     program = Program(functools.partial(mapped, model.predict_step), model._compiling)
 
     def function(batches: list[Any]) -> tf.Tensor:
+        check = model._checks.get("predict")
+        if check is not None:
+            for batch in batches:
+                check(batch)
         outputs = []
         for group in groups_of_one_shape(batches):
             stacked = stack(group, model.steps_per_execution)

@@ -22,7 +22,13 @@ import tensorflow as tf
 from tfgen.training import functions, plan
 from tfgen.training.ahead import Ahead
 from tfgen.training.backup import BackupAndRestore
-from tfgen.training.call import EvaluateCall, FitCall, PredictCall
+from tfgen.training.batch_check import BatchCheck
+from tfgen.training.call import (
+    EvaluateCall,
+    FitCall,
+    PredictCall,
+    check_batched,
+)
 from tfgen.training.callback_list import ExactStepCallbackList, FirstEpoch, find_backup
 from tfgen.training.policy import (
     check_steps_per_execution,
@@ -54,6 +60,7 @@ class FusedModel(keras.Model):
     # These belong to the call that is running.
     _residences: dict[str, Residence | None] = {}  # noqa: RUF012 - is never changed here
     _ahead: dict[str, Ahead] = {}  # noqa: RUF012 - is never changed here
+    _checks: dict[str, BatchCheck] = {}  # noqa: RUF012 - is never changed here
     _backup: BackupAndRestore | None = None
     # The program that `summary` describes: the one `fit` used last.
     _program_of_fit: Program | None = None
@@ -157,6 +164,17 @@ class FusedModel(keras.Model):
             call: has `predict`'s arguments as attributes, to be changed in place.
         """
 
+    def check_batch(self, batch: Any, use: str) -> None:
+        """Checks a batch of a dataset, a generator or such, before a step uses it.
+
+        The base class does nothing. A subclass may raise an error for data that it can't
+        use. Arrays are not passed to it: `prepare_fit` and its siblings see them whole.
+
+        Args:
+            batch: x, (x, y) or (x, y, sample_weight), of NumPy arrays.
+            use: `"fit"`, `"validation"`, `"evaluate"` or `"predict"`.
+        """
+
     # Keras's methods: bind, prepare, plan, run.
 
     def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
@@ -168,13 +186,18 @@ class FusedModel(keras.Model):
         self._check_compiled("fit")
         call = FitCall(*args, **kwargs)
         self.prepare_fit(call)
+        check_batched(call)
         self._check_trainable()
         self._warn_if_not_fused()
         plan.split_validation(call)
         batches = plan.num_batches(call)
         backup = find_backup(call.callbacks)
         resuming = backup.running(self) if backup else contextlib.nullcontext()
-        with self._executions_of(batches), resuming:
+        with self._executions_of(batches), contextlib.ExitStack() as stack:
+            call.x = self._check_read(stack, "fit", call.x, "fit")
+            data = call.validation_data
+            call.validation_data = self._check_read(stack, "evaluate", data, "validation")
+            stack.enter_context(resuming)
             self._plan_fit(call, batches, backup)
             return super().fit(**vars(call))
 
@@ -189,8 +212,10 @@ class FusedModel(keras.Model):
         self._check_compiled("evaluate")
         call = EvaluateCall(*args, **kwargs)
         self.prepare_evaluate(call)
+        check_batched(call)
         batches = plan.num_batches(call)
-        with self._executions_of(batches):
+        with self._executions_of(batches), contextlib.ExitStack() as stack:
+            call.x = self._check_read(stack, "evaluate", call.x, "evaluate")
             # An evaluation uses the programs that validation has compiled.
             self._passes["evaluate"] += 1
             passes = self._passes["fit"] + self._passes["evaluate"]
@@ -204,8 +229,10 @@ class FusedModel(keras.Model):
         """The model's outputs; arguments and result as `keras.Model.predict`'s."""
         call = PredictCall(*args, **kwargs)
         self.prepare_predict(call)
+        check_batched(call)
         batches = plan.num_batches(call)
-        with self._executions_of(batches):
+        with self._executions_of(batches), contextlib.ExitStack() as stack:
+            call.x = self._check_read(stack, "predict", call.x, "predict")
             if self._given_steps is not None:
                 self._passes["predict"] += 1
                 self._look_ahead("predict", self._passes["predict"], batches)
@@ -228,15 +255,34 @@ class FusedModel(keras.Model):
     @contextlib.contextmanager
     def _executions_of(self, num_batches: int | None) -> Iterator[None]:
         """Keeps the state of one call, since a callback of `fit` may make another call."""
-        before = self._residences, self._ahead, self.steps_per_execution, self._backup
+        before = self._residences, self._ahead, self._checks
+        steps_before, backup_before = self.steps_per_execution, self._backup
         if self.is_fused:
             steps = steps_for(self._given_steps or "auto", num_batches, True)
             self.steps_per_execution = min(steps, num_batches or steps)
         self._residences, self._ahead = dict(before[0]), dict(before[1])
+        self._checks = dict(before[2])
         try:
             yield
         finally:
-            self._residences, self._ahead, self.steps_per_execution, self._backup = before
+            self._residences, self._ahead, self._checks = before
+            self.steps_per_execution, self._backup = steps_before, backup_before
+
+    def _check_read(
+        self, stack: contextlib.ExitStack, name: str, data: Any, use: str
+    ) -> Any:
+        """`data`, with a check of each batch unless it is arrays, which were checked."""
+        self._checks.pop(name, None)
+        leaves = [v for v in keras.tree.flatten(data) if v is not None]
+        is_arrays = all(hasattr(leaf, "shape") for leaf in leaves)
+        if is_arrays or type(self).check_batch is FusedModel.check_batch:
+            return data
+        check = BatchCheck(lambda batch: self.check_batch(batch, use))
+        stack.enter_context(check.raising())
+        if not self.is_fused:
+            return check.reading(data)
+        self._checks[name] = check
+        return data
 
     def _look_ahead(self, name: str, passes: int, batches: int | None) -> None:
         self._ahead[name] = Ahead(passes, batches, self.steps_per_execution)
@@ -265,7 +311,8 @@ class FusedModel(keras.Model):
             call.shuffle = False
         if self.is_fused:
             if self.built and not self.optimizer.built:
-                self.optimizer.build(self.trainable_variables)
+                with self.distribute_strategy.scope():
+                    self.optimizer.build(self.trainable_variables)
             self._residences["evaluate"] = plan.reside_validation(call, steps)
         if self.is_fused or backup:
             call.callbacks = ExactStepCallbackList(
@@ -369,7 +416,8 @@ class FusedModel(keras.Model):
             self._warned = True
             warnings.warn(
                 "`jit_compile=True` compiles one step at a time under "
-                f"{type(self.distribute_strategy).__name__}: replicas can't meet inside a "
-                "fused program. Leave `jit_compile='auto'` to use Keras's own path.",
+                f"{type(self.distribute_strategy).__name__}: replicas can't exchange "
+                "gradients inside a program of several steps. Use `jit_compile='auto'`, "
+                "which leaves the training loop to Keras.",
                 stacklevel=3,
             )

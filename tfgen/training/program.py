@@ -145,9 +145,10 @@ def loop_of_steps(
         unknown = set(names) - set(results)
         if unknown:
             raise ValueError(
-                "`train_step` must log metrics only where steps are fused; received "
-                f"{sorted(unknown)}, which no metric holds. Log them by a "
-                "`keras.metrics.Mean`, or compile with `jit_compile=False`."
+                "`train_step` must return values of the model's metrics only, if several "
+                f"steps are one program; received {sorted(unknown)}, which no metric "
+                "holds. Log them by a `keras.metrics.Mean`, or compile with "
+                "`jit_compile=False`."
             )
         return {name: results[name] for name in names}
 

@@ -76,12 +76,13 @@ class Resumption:
         model = self._model
         if not model.built:
             raise ValueError(
-                "`BackupAndRestore` needs a model that is built before `fit`, to go on "
-                f"from the checkpoint in {self._directory}; received one that is not. Call "
-                "it on a batch first."
+                "`BackupAndRestore` needs a model that is built before `fit`, to continue "
+                f"from the checkpoint in {self._directory}; received one that is not. "
+                "Call the model on a batch first."
             )
         if model.optimizer is not None and not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
+            with model.distribute_strategy.scope():
+                model.optimizer.build(model.trainable_variables)
         run_state.apply_variables(model, self._values)
 
     def plan(self, call: FitCall, now: Progress, on_device: bool) -> None:
@@ -117,9 +118,9 @@ class Resumption:
             old, new = getattr(self.progress, name), getattr(now, name)
             if self.progress.step and old != new:
                 raise ValueError(
-                    f"`fit` can't go on within an epoch: the checkpoint in "
+                    "`fit` can't continue in the middle of an epoch: the checkpoint in "
                     f"{self._directory} was written with {name}={old}; received {new}. "
-                    f"{hint}, or delete the directory to begin anew."
+                    f"{hint}, or delete the directory to start again from the beginning."
                 )
 
     @property
@@ -177,9 +178,10 @@ def _warn_of_order(call: FitCall) -> None:
     if isinstance(call.x, tf.data.Dataset) or not call.shuffle:
         return
     warnings.warn(
-        f"`x` is a {type(call.x).__name__} whose order tfgen does not know: the run goes "
-        "on exactly only if it is the same in every process. Use arrays of up to 1 GiB, "
-        "or a `tf.data.Dataset` with `shuffle(n, seed=0)`.",
+        f"`x` is a {type(call.x).__name__} whose order tfgen does not know: the resumed "
+        "run repeats the first one exactly only if that order is the same in every "
+        "process. Use arrays of up to 1 GiB, or a `tf.data.Dataset` with `shuffle(n, "
+        "seed=0)`.",
         RuntimeWarning,
         stacklevel=2,
     )

@@ -98,16 +98,17 @@ def apply_variables(model: keras.Model, values: dict[str, np.ndarray]) -> None:
         path = unlike[0]
         where = "the checkpoint" if path in values else "the model"
         raise ValueError(
-            f"the checkpoint is of another model or optimizer: the variable {path!r} is in "
-            f"{where} alone. Use the code that wrote it, or another directory."
+            f"the checkpoint is of another model or optimizer: only {where} has the "
+            f"variable {path!r}. Use the code that wrote the checkpoint, or another "
+            "directory."
         )
     for path in given & set(variables):
         shape = tuple(variables[path].shape)
         if values[path].shape != shape:
             raise ValueError(
                 f"the checkpoint is of another model: the variable {path!r} has shape "
-                f"{values[path].shape} there and {shape} in the model. Use the code that "
-                "wrote it, or another directory."
+                f"{values[path].shape} in the checkpoint and {shape} in the model. Use "
+                "the code that wrote the checkpoint, or another directory."
             )
     for path in given & set(variables):
         variables[path].assign(values[path])

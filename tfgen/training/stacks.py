@@ -1,6 +1,6 @@
 """Batches, or the numbers of their rows, stacked for one program of several steps."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -30,9 +30,21 @@ def take(iterator: Iterator, count: int) -> list[Any]:
     return batches
 
 
-def stacks_of_batches(iterator: Iterator, steps: int) -> list[tuple[Any, int]]:
-    """Up to `steps` batches as stacks, each with the number of batches in it."""
-    groups = groups_of_one_shape(take(iterator, steps))
+def stacks_of_batches(
+    iterator: Iterator, steps: int, check: Callable[[Any], None] | None = None
+) -> list[tuple[Any, int]]:
+    """Up to `steps` batches as stacks, each with the number of batches in it.
+
+    Args:
+        iterator: over the batches.
+        steps: the largest number of them.
+        check: is called with each batch, if given.
+    """
+    batches = take(iterator, steps)
+    if check is not None:
+        for batch in batches:
+            check(batch)
+    groups = groups_of_one_shape(batches)
     return [(stack(group, steps), len(group)) for group in groups]
 
 

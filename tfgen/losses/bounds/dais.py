@@ -93,7 +93,7 @@ class DAIS(Bound):
         several = isinstance(posterior, FactoredDistribution)
         if any(posterior.is_relaxed.values()) if several else is_relaxed(posterior):
             raise ValueError(
-                f"`loss` {self!r} moves z along a gradient, which leads out of the simplex "
+                f"`loss` {self!r} moves z along a gradient, which may leave the simplex "
                 f"that relaxed latents lie in; received a posterior {posterior.name!r}. "
                 "Use `tfgen.losses.IWLB`."
             )

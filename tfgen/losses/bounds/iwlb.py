@@ -70,9 +70,10 @@ class IWLB(Bound):
         super().__init__(num_samples, estimator)
         if self._estimator.enumerates and num_samples > 1:
             raise ValueError(
-                "`num_samples` must be 1 where `estimator` enumerates z, since exact L_K "
-                f"sums over every K values of z; received {num_samples}. Use `tfgen."
-                "losses.ELBO(estimator='enumerate')`, or draw samples by 'vimco'."
+                "`num_samples` must be 1 if `estimator` enumerates z, since the exact L_K "
+                f"would be a sum over all sets of K values of z; received {num_samples}. "
+                "Use `tfgen.losses.ELBO(estimator='enumerate')`, or draw samples by "
+                "'vimco'."
             )
         if backward_samples is not None:
             backward_samples = positive_integer(backward_samples, "backward_samples")

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfgen.layers import FactoredDistribution, sample_and_log_prob, unwrap
+from tfgen.layers.arguments import check_distribution
 from tfgen.losses.weights import Draws, LogWeights
 
 tfd = tfp.distributions
@@ -95,6 +96,7 @@ class Estimator:
 
 def is_pathwise(posterior: tfd.Distribution) -> bool:
     """Whether every draw is a function of the parameters and noise."""
+    check_distribution(posterior, "posterior")
     kind = posterior.reparameterization_type
     return all(part == tfd.FULLY_REPARAMETERIZED for part in tf.nest.flatten(kind))
 

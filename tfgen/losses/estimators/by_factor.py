@@ -43,16 +43,26 @@ class ByFactor(Estimator):
     name = "by factor"
 
     def __init__(self, estimators: Mapping[str, Any]) -> None:
+        if not isinstance(estimators, Mapping):
+            raise TypeError(
+                "`estimators` must be a dict of estimators by the latents' names; received "
+                f"{estimators!r}. Pass one such as {{'z': 'stl'}} to the loss."
+            )
+        if not estimators:
+            raise ValueError(
+                "`estimators` must hold an estimator for each latent; received {}."
+            )
         self.estimators: dict[str, Estimator] = {
             name: keras.saving.deserialize_keras_object(e) if isinstance(e, dict) else e
             for name, e in estimators.items()
         }
         for name, estimator in self.estimators.items():
+            received = getattr(estimator, "name", estimator)
             if not isinstance(estimator, Reparameterized | Enumerate | ScoreFunction):
                 raise ValueError(
                     f"`estimator[{name!r}]` must be 'reparameterized', 'enumerate' or a "
                     "score-function estimator, such as 'vimco'; received "
-                    f"{estimator.name!r}, which is for a whole posterior."
+                    f"{received!r}, which applies only to a posterior as a whole."
                 )
         if self.enumerates and self._names(ScoreFunction):
             raise ValueError(
@@ -92,7 +102,7 @@ class ByFactor(Estimator):
         if missing or unknown:
             raise ValueError(
                 f"`estimator` must name each latent of the posterior, {names}, once; "
-                f"received {list(self.estimators)}, in which {missing} are missing and "
+                f"received {list(self.estimators)}, where {missing} are missing and "
                 f"{unknown} are unknown."
             )
         factors = example_factors(posterior)

@@ -39,9 +39,9 @@ class DReG(Pathwise):
         """The estimator with the factor of `bound`; see `Estimator.for_bound`."""
         if self.name not in bound.estimators:
             raise ValueError(
-                f"`estimator` of {type(bound).__name__} must be none that multiplies "
-                f"signals again, as `DReG` does; received {self!r}. Use one of "
-                f"{list(bound.estimators)}."
+                f"`estimator` of {type(bound).__name__} must be one of "
+                f"{list(bound.estimators)}; received {self!r}, whose gradient holds for "
+                "other bounds only."
             )
         result = type(self)()
         result._factor = bound.signal_factor

@@ -33,7 +33,9 @@ class Reinforce(ScoreFunction):
     name = "reinforce"
 
     def __init__(self, baseline: bool = True) -> None:
-        self.baseline = bool(baseline)
+        if not isinstance(baseline, bool):
+            raise TypeError(f"`baseline` must be True or False; received {baseline!r}.")
+        self.baseline = baseline
 
     def signals(self, objective: Objective, terms: LogWeights) -> tf.Tensor:
         """The bound, minus the bound of the others."""

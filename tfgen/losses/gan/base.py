@@ -112,8 +112,8 @@ class GANLoss:
         if label_smoothing and not self.logits_are_log_ratio:
             raise ValueError(
                 f"`label_smoothing` is not defined for {type(self).__name__}, whose "
-                f"discriminator is no classifier; received {label_smoothing}. "
-                "Leave it 0."
+                f"discriminator is not a classifier; received {label_smoothing}. Leave it "
+                "0."
             )
         return self._discriminator(real, fake, label_smoothing)
 
@@ -149,8 +149,8 @@ def _flat_logits(logits: Any, name: str) -> tf.Tensor:
         )
     if logits.shape.rank and any(size not in (None, 1) for size in logits.shape[1:]):
         raise ValueError(
-            f"`{name}` must hold one number an example, [batch] or [batch, 1]; "
-            f"received shape {tuple(logits.shape)}."
+            f"`{name}` must hold one number per example, [batch] or [batch, 1]; received "
+            f"shape {tuple(logits.shape)}."
         )
     if logits.shape.num_elements() == 0:
         raise ValueError(f"`{name}` must hold at least one example; received none.")

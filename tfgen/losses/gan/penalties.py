@@ -1,6 +1,7 @@
 """Gradient penalties on the discriminator."""
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -26,7 +27,7 @@ def r1_penalty(
     [1] Mescheder et al., Which training methods for GANs do actually converge?
         arXiv:1801.04406
     """
-    return 0.5 * tf.reduce_mean(_squared_gradient_norm(discriminator, real))
+    return _half_squared_gradient(discriminator, real, "real")
 
 
 def r1_r2_penalty(
@@ -52,7 +53,8 @@ def r1_r2_penalty(
     [2] Huang et al., The GAN is dead; long live the GAN! A modern GAN baseline.
         arXiv:2501.05441
     """
-    return r1_penalty(discriminator, real) + r1_penalty(discriminator, fake)
+    of_real = _half_squared_gradient(discriminator, real, "real")
+    return of_real + _half_squared_gradient(discriminator, fake, "fake")
 
 
 def wgan_gp_penalty(
@@ -79,6 +81,13 @@ def wgan_gp_penalty(
 
     [1] Gulrajani et al., Improved training of Wasserstein GANs. arXiv:1704.00028
     """
+    real, fake = _tensor(real, "real"), _tensor(fake, "fake")
+    mixture = _tensor(mixture, "mixture")
+    if not fake.shape.is_compatible_with(real.shape):
+        raise ValueError(
+            f"`fake` must have the shape of `real`, {tuple(real.shape)}; received "
+            f"{tuple(fake.shape)}. Draw as many samples as there are data."
+        )
     mixture = tf.reshape(mixture, [-1] + [1] * (real.shape.rank - 1))
     between = fake + mixture * (real - fake)
     squared = _squared_gradient_norm(discriminator, between)
@@ -86,9 +95,29 @@ def wgan_gp_penalty(
     return tf.reduce_mean(tf.square(tf.sqrt(tf.maximum(squared, 1e-12)) - 1.0))
 
 
+def _half_squared_gradient(
+    discriminator: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor, name: str
+) -> tf.Tensor:
+    return 0.5 * tf.reduce_mean(_squared_gradient_norm(discriminator, _tensor(x, name)))
+
+
+def _tensor(value: Any, name: str) -> tf.Tensor:
+    """`value` as a tensor, or an error that names the argument."""
+    if value is None or isinstance(value, str):
+        raise TypeError(
+            f"`{name}` must be a tensor, one row per example; received {value!r}."
+        )
+    return tf.convert_to_tensor(value)
+
+
 def _squared_gradient_norm(
     discriminator: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor
 ) -> tf.Tensor:
+    if not callable(discriminator):
+        raise TypeError(
+            "`discriminator` must be a function from x to logits; received "
+            f"{discriminator!r}. Pass a Keras model."
+        )
     with tf.GradientTape() as tape:
         tape.watch(x)
         logits = discriminator(x)

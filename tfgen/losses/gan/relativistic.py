@@ -48,6 +48,6 @@ class RelativisticPairing(GANLoss):
 def _check_pairs(fake: tf.Tensor, real: tf.Tensor) -> None:
     if not fake.shape.is_compatible_with(real.shape):  # one would be broadcast
         raise ValueError(
-            "`real_logits` must be as many as `fake_logits`, since they are paired; "
-            f"received {real.shape[0]} and {fake.shape[0]}."
+            "`real_logits` must have as many rows as `fake_logits`, since they are "
+            f"paired; received {real.shape[0]} and {fake.shape[0]}."
         )

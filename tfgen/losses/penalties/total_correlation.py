@@ -57,6 +57,7 @@ def kl_parts(
     >>> float(parts.total_correlation)
     0.0
     """
+    positive_integer(num_examples, "num_examples")
     q_units = units(posterior, "posterior")
     own = q_units.log_prob(z)  # [B, D]
     pairs = q_units.log_prob(z[:, tf.newaxis])  # [B, B, D]: z_i under q(.|x_j)

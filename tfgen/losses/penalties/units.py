@@ -3,6 +3,7 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfgen.layers.arguments import check_distribution
 from tfgen.layers.sampling import unwrap
 
 tfd = tfp.distributions
@@ -29,6 +30,7 @@ def units(distribution: tfd.Distribution, name: str) -> tfd.Distribution:
     >>> units(tfd.MultivariateNormalDiag(tf.zeros([5, 2]), tf.ones([2])), "posterior")
     <tfp.distributions.Normal 'Normal' batch_shape=[5, 2] event_shape=[] dtype=float32>
     """
+    check_distribution(distribution, name)
     inner = unwrap(distribution)
     if isinstance(inner, tfd.MultivariateNormalLinearOperator) and isinstance(
         inner.scale, _DIAGONAL

@@ -93,7 +93,7 @@ def check_networks(
         (1,),
     ):
         raise ValueError(
-            "`discriminator` must return one logit an example, shape (batch, 1); "
+            "`discriminator` must return one logit per example, shape (batch, 1); "
             f"received {_describe(logits)}. End it in `keras.layers.Dense(1)`."
         )
     squashing = _final_squashing(discriminator, shape, conditions)
@@ -217,9 +217,11 @@ def check_data(
     if isinstance(x, tf.data.Dataset):
         checks.check_batches(x, None if conditions else sample_shape, name)
         check_batch(x.element_spec, sample_shape, conditions, name)
-    elif x is None:
+    elif x is None or isinstance(x, list | str):
+        received = x if x is None or isinstance(x, str) else type(x).__name__
         raise TypeError(
-            f"`{name}` must be an array, a dict of arrays or a dataset; received None."
+            f"`{name}` must be an array, a dict of arrays or a dataset; received "
+            f"{received!r}."
         )
     elif isinstance(x, dict) or (hasattr(x, "shape") and hasattr(x, "dtype")):
         x, _ = check_batch(x, sample_shape, conditions, name)

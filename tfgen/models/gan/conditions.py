@@ -65,8 +65,8 @@ def _add(
 ) -> None:
     if name in _RESERVED:
         raise ValueError(
-            f"`{role}` must not have a condition named {name!r}, which has a meaning of "
-            "its own. Give its `keras.Input` another name."
+            f"`{role}` must not have a condition named {name!r}, a name that tfgen uses "
+            "itself. Give its `keras.Input` another name."
         )
     if found.setdefault(name, spec) != spec:
         raise ValueError(

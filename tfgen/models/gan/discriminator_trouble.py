@@ -23,10 +23,11 @@ class DiscriminatorTrouble(LastingTrouble):
         if accuracy <= _ACCURACY:
             return {}
         text = (
-            f"the discriminator is right on {accuracy:.1%} of data and samples: it has "
-            "won, and the generator learns little from it. Use gradient_penalty='r1', a "
-            "smaller learning rate of `discriminator_optimizer`, fewer "
-            "`discriminator_steps` or a smaller discriminator; or loss='wasserstein' with "
-            "gradient_penalty='wgan_gp', whose gradient stays."
+            f"the discriminator is right on {accuracy:.1%} of data and samples: it "
+            "separates them so easily that the generator learns little from it. Use "
+            "gradient_penalty='r1', a smaller learning rate of `discriminator_optimizer`, "
+            "fewer `discriminator_steps` or a smaller discriminator; or "
+            "loss='wasserstein' with gradient_penalty='wgan_gp', whose gradient does not "
+            "vanish."
         )
         return {"won": text}

@@ -324,10 +324,28 @@ class GAN(GenerativeModel):
         """Checks the data."""
         self._check_call(call)
 
+    def check_batch(self, batch: Any, use: str) -> None:
+        """Checks a batch of a dataset as arrays are checked."""
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
+        if use == "predict":
+            self._check_latent(x)
+        elif y is None and weight is None:  # else a step refuses it
+            self._check_data(x, "validation_data" if use == "validation" else "x")
+
     def prepare_predict(self, call: PredictCall) -> None:
         """Checks z, where it is an array."""
-        z = call.x
-        if z is None or hasattr(z, "shape"):
+        self._check_latent(call.x)
+
+    def _check_latent(self, z: Any) -> None:
+        if isinstance(z, tf.data.Dataset):
+            checks.check_batches(z, (self.latent_dim,), "z")
+        elif isinstance(z, Mapping):
+            names = ["z", *self.conditions]
+            if sorted(z) != sorted(names):
+                raise ValueError(
+                    f"`z` must hold {names}; received {sorted(z)}. Give those alone."
+                )
+        elif z is None or isinstance(z, str) or hasattr(z, "shape"):
             checks.check_input(z, "z")
             checks.check_event(tuple(z.shape), "z", (self.latent_dim,))
 
@@ -527,8 +545,8 @@ class GAN(GenerativeModel):
             self._check_log_ratio("correction", up_to_constant=True)
         elif return_info:
             raise ValueError(
-                "`return_info` must be False without a `correction`, of which it "
-                "reports; received True. Pass `correction='rejection'`, say."
+                "`return_info` must be False without a `correction`, which it reports on; "
+                "received True. Pass one, such as `correction='rejection'`."
             )
         given = check_conditions(as_tensors(condition), self.conditions, None, "condition")
         if given and num_samples is None and np.ndim(seed if seed is not None else 0) == 0:
@@ -641,6 +659,11 @@ class GAN(GenerativeModel):
         """
         self._check_log_ratio("log_density_ratio", up_to_constant=calibration is not None)
         batch_size = checks.positive_integer(batch_size, "batch_size")
+        if calibration is not None and not isinstance(calibration, Calibration):
+            raise TypeError(
+                "`calibration` must be what `calibrate` returns; received "
+                f"{calibration!r}. Call `gan.calibrate(x)`."
+            )
         x, given = self._checked_data(x)
         parts = [self._logits(*part) for part in batches(x, given, batch_size)]
         logits = tf.concat(parts, axis=0)
@@ -691,6 +714,11 @@ class GAN(GenerativeModel):
             FileExistsError: if the version exists.
             OSError: if it can't be written. Earlier versions are left as they were.
         """
+        if corrections is not None and not isinstance(corrections, Mapping):
+            raise TypeError(
+                "`corrections` must be a dict of corrections by name; received "
+                f"{corrections!r}. Pass one such as {{'rejection': 'rejection'}}."
+            )
         if corrections:
             self._check_log_ratio("corrections", up_to_constant=True)
         return serving.export(

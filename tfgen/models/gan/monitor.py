@@ -156,10 +156,10 @@ class OneSampleWarning(keras.callbacks.Callback):
         if self.model.loss.weighs_by_ratio and share > _LARGEST_SHARE:
             warnings.warn(
                 f"Epoch {epoch + 1}: on average {share:.1%} of a batch's weights exp(a) "
-                "lie on one sample, which leaves one sample to learn from. The "
-                "discriminator is far ahead: use gradient_penalty='r1', a larger batch "
-                "or fewer discriminator_steps; or an objective that does not weigh by "
-                "exp(a), such as 'non_saturating' or 'reverse_kl'.",
+                "belong to one sample, so the generator learns from that sample alone. "
+                "The discriminator is too strong: use gradient_penalty='r1', a larger "
+                "batch or fewer discriminator_steps; or an objective that does not weight "
+                "samples by exp(a), such as 'non_saturating' or 'reverse_kl'.",
                 TrainingWarning,
                 stacklevel=2,
             )
@@ -180,8 +180,8 @@ def explain_divergence(loss: GANLoss) -> Callable[[list[str]], str]:
         text = f"not finite: {', '.join(terms)}. " if terms else ""
         if loss.can_overflow and _FAKE not in terms:
             return (
-                f"{text}The objective, {type(loss).__name__}, holds an exponential of the "
-                "logit, which overflows float32 (exp does from a = 88.7). Compile with "
+                f"{text}The objective, {type(loss).__name__}, contains the exponential of "
+                "the logit a, which overflows float32 where a exceeds 88.7. Compile with "
                 "loss=tfgen.losses.MaximumLikelihood(normalize=True), which cannot "
                 "overflow, or with one that grows no faster than the logit, such as "
                 "'reverse_kl' or 'non_saturating'."

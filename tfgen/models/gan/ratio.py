@@ -67,14 +67,14 @@ def warn_of_ratio(fake_logits: np.ndarray) -> None:
         1.0 / _FARTHEST <= ratio <= _FARTHEST
     ):
         finding = (
-            f"E exp(a) over samples is {ratio:.3g} ± {error:.2g}, where a log-ratio has 1"
+            f"the mean of exp(a) over samples is {ratio:.3g} ± {error:.2g}, and should be 1"
         )
     else:
         return
     warnings.warn(
-        f"The log-ratio a(x) is not to be trusted: {finding}. Calibrate it by "
-        "`GAN.calibrate`, train the discriminator for longer; where data and samples "
-        "hardly overlap, take `tfgen.evaluation.telescoping_ratio`.",
+        f"The log-ratio a(x) is unreliable: {finding}. Calibrate it by `GAN.calibrate`, "
+        "or train the discriminator for longer. If data and samples hardly overlap, use "
+        "`tfgen.evaluation.telescoping_ratio`.",
         RuntimeWarning,
         stacklevel=3,
     )

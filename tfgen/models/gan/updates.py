@@ -30,8 +30,8 @@ def build_optimizer(
     if optimizer.use_ema:
         raise ValueError(
             "`use_ema` must be off in a GAN's optimizers, since Keras would overwrite "
-            f"both networks at the end of `fit`; received {optimizer.name!r} with it on. "
-            "Use `generator_ema` of `compile`."
+            f"both networks at the end of `fit`; received {optimizer.name!r} with "
+            "`use_ema=True`. Use `generator_ema` of `compile`."
         )
     half = network.dtype_policy.compute_dtype == "float16"
     if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):

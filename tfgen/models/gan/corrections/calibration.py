@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import numbers
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,14 @@ class Calibration:
     z_before: float = math.nan
     z_after: float = math.nan
 
+    def __post_init__(self) -> None:
+        for name in ("slope", "intercept"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, numbers.Real):
+                raise TypeError(f"`{name}` must be a number; received {value!r}.")
+            if not math.isfinite(value):
+                raise ValueError(f"`{name}` must be finite; received {value!r}.")
+
     def __call__(self, logits: Any) -> Any:
         """The calibrated logits."""
         return self.slope * logits + self.intercept
@@ -70,27 +79,36 @@ def fit_calibration(
         ValueError: if there are fewer than 4 of one kind, if a logit is not finite, if data
             and samples don't overlap, or if the logit is not greater on data.
     """
+    for name, value in (("real_logits", real_logits), ("fake_logits", fake_logits)):
+        if value is None or np.asarray(value).dtype.kind not in "fiub":
+            raise TypeError(
+                f"`{name}` must be an array of numbers; received {value!r}. Pass logits, "
+                "such as `gan.log_density_ratio(x)`."
+            )
+    if not 0.0 < quantile <= 1.0:
+        raise ValueError(f"`quantile` must lie in (0, 1]; received {quantile!r}.")
     real, fake = (np.asarray(x, np.float64).ravel() for x in (real_logits, fake_logits))
     if min(len(real), len(fake)) < 4:
         raise ValueError(
-            "`x` must hold at least 4 examples to calibrate with; received "
-            f"{len(real)}. Hold out some thousand."
+            f"`x` must hold at least 4 examples for a calibration; received {len(real)}. "
+            "Hold out a few thousand."
         )
     if not (np.isfinite(real).all() and np.isfinite(fake).all()):
         raise ValueError("`x` must have finite logits; received NaN or infinity.")
     if real[::2].min() > fake[::2].max():
         raise ValueError(
-            "`x` must not be told from the samples without error: no calibration of the "
-            "logit exists, and no ratio is known. Train the generator for longer, or use "
+            "`x` must not be separated from the samples without an error, as the "
+            "discriminator does here: the density ratio is then unknown, and the logit "
+            "can't be calibrated. Train the generator for longer, or use "
             "`gradient_penalty='r1'`."
         )
     coefficients, errors = _fit(real[::2], fake[::2])
     slope, intercept = (float(value) for value in coefficients)
     if slope <= 0.0:
         raise ValueError(
-            f"`x` has a logit that is no greater than the samples': slope {slope:.3g} ± "
-            f"{errors[0]:.2g}. The discriminator knows nothing to correct by: train it "
-            "for longer, or give more held-out data."
+            "`x` must have larger logits than the samples, on average; the fitted slope "
+            f"is {slope:.3g} ± {errors[0]:.2g}. The discriminator has not learned to tell "
+            "data from samples: train it for longer, or give more held-out data."
         )
     before = np.concatenate([real[1::2], fake[1::2]])
     label = np.concatenate([np.ones(len(real[1::2])), np.zeros(len(fake[1::2]))])

@@ -59,8 +59,8 @@ def make_report(corrected: Corrected, log_bound: float | None) -> CorrectionRepo
     if not accepted.any():
         raise RuntimeError(
             f"`correction` accepted none of {total} proposals, a rate below "
-            f"{1.0 / total:.2g}, so that no sample is corrected. {_ADVICE}train it for "
-            f"longer, or {more}"
+            f"{1.0 / total:.2g}, so no sample is corrected. {_ADVICE}train it for longer, "
+            f"or {more}"
         )
     without = float(np.mean(accepted == 0))
     if without > _MANY:
