@@ -2,6 +2,7 @@
 
 import inspect
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -14,6 +15,20 @@ callbacks, evaluation, layers = tfgen.callbacks, tfgen.evaluation, tfgen.layers
 losses, models, plots, random = tfgen.losses, tfgen.models, tfgen.plots, tfgen.random
 corrections, estimators = models.gan.corrections, losses.estimators
 training = tfgen.training
+
+
+class _PyDataset(keras.utils.PyDataset):
+    """Batches of 4 of an array."""
+
+    def __init__(self, x):
+        super().__init__()
+        self._x = x
+
+    def __len__(self):
+        return len(self._x) // 4
+
+    def __getitem__(self, number):
+        return (self._x[4 * number : 4 * number + 4],)
 
 
 def _nan(w):
@@ -97,6 +112,20 @@ _EVALUATION = [
         ValueError,
         "real",
         "8",
+    ),
+    (
+        "telescoping_ratio",
+        lambda w: evaluation.telescoping_ratio(w.discriminator, _nan(w), w.x),
+        ValueError,
+        "real",
+        "NaN",
+    ),
+    (
+        "telescoping_ratio",
+        lambda w: evaluation.telescoping_ratio(w.discriminator, w.x, w.x, "adamm"),
+        ValueError,
+        "optimizer",
+        "'adamm'",
     ),
     (
         "telescoping_ratio",
@@ -331,6 +360,8 @@ _PENALTIES = [
 ]
 _LOSSES = [
     *_PENALTIES,
+    ("elbo", lambda w: losses.elbo([]), ValueError, "log_weights", "(0,)"),
+    ("iwlb", lambda w: losses.iwlb([["a"]]), TypeError, "log_weights", "'a'"),
     ("Bound", lambda w: losses.Bound(0), ValueError, "num_samples", "0"),
     ("Bound", lambda w: losses.Bound(2, "best"), ValueError, "estimator", "'best'"),
     ("DAIS", lambda w: losses.DAIS(num_steps=0), ValueError, "num_steps", "0"),
@@ -615,6 +646,87 @@ _DATASETS = [
         "NaN",
     ),
 ]
+# Arguments of `fit` that Keras ignores, or fails on in the middle.
+_FIT = [
+    (
+        "VAE.fit",
+        lambda w, a=arguments: w.vae.fit(**{"x": w.x, "verbose": 0, **a(w)}),
+        error,
+        argument,
+        shown,
+    )
+    for arguments, error, argument, shown in [
+        (lambda w: {"x": 3}, TypeError, "x", "3"),
+        (lambda w: {"x": {1, 2}}, TypeError, "x", "{1, 2}"),
+        (lambda w: {"x": "data"}, TypeError, "x", "'data'"),
+        (lambda w: {"x": len}, TypeError, "x", "len"),
+        (lambda w: {"x": [[1.0], [1.0, 2.0]]}, ValueError, "x", "inhomogeneous"),
+        (lambda w: {"x": np.zeros([8, 4], "M8[s]")}, TypeError, "x", "datetime64"),
+        (lambda w: {"x": _PyDataset(w.x + 7)}, ValueError, "x", "from 7 to 8"),
+        (lambda w: {"validation_data": 3}, TypeError, "validation_data", "3"),
+        (lambda w: {"validation_split": "a"}, TypeError, "validation_split", "'a'"),
+        (
+            lambda w: {"x": w.dataset(w.x), "validation_split": 0.5},
+            ValueError,
+            "validation_split",
+            "0.5",
+        ),
+        (lambda w: {"validation_freq": 0}, ValueError, "validation_freq", "0"),
+        (lambda w: {"verbose": "loud"}, ValueError, "verbose", "'loud'"),
+        (lambda w: {"shuffle": "yes"}, ValueError, "shuffle", "'yes'"),
+        (
+            lambda w: {"callbacks": [callbacks.KLWarmup]},
+            TypeError,
+            "callbacks",
+            "KLWarmup",
+        ),
+        (
+            lambda w: {"sample_weight": np.full(8, "a")},
+            TypeError,
+            "sample_weight",
+            "'a'",
+        ),
+    ]
+]
+_FIT += [
+    (
+        "VAE.compile",
+        lambda w: w.vae.compile(keras.optimizers.Adam),
+        TypeError,
+        "optimizer",
+        "Adam",
+    ),
+    ("GAN.fit", lambda w: w.gan.fit([[0.0] * 4], verbose=0), TypeError, "x", "list"),
+    ("GAN.predict", lambda w: w.gan.predict({"q": 0}, verbose=0), ValueError, "z", "['q']"),
+    (
+        "GAN.log_density_ratio",
+        lambda w: w.gan.log_density_ratio(w.x, calibration=3),
+        TypeError,
+        "calibration",
+        "3",
+    ),
+    (
+        "MeanFieldVAE.fit",
+        lambda w: w.mean_field.fit(w.dataset(w.x), verbose=0),
+        ValueError,
+        "index",
+        "TensorSpec",
+    ),
+    (
+        "MeanFieldVAE.fit",
+        lambda w: w.mean_field.fit(w.dataset(w.index, w.x).take(0), verbose=0),
+        ValueError,
+        "index",
+        "no batch",
+    ),
+    (
+        "MeanFieldVAE.fit",
+        lambda w: w.mean_field.fit(w.dataset(w.index, w.x + 7), verbose=0),
+        ValueError,
+        "x",
+        "from 7 to 8",
+    ),
+]
 _IMAGES = np.zeros([2, 4, 4])
 _PLOTS = [
     ("active_units", lambda w: plots.active_units(3), TypeError, "units", "3"),
@@ -735,6 +847,7 @@ CASES = [
         ("losses.", _LOSSES),
         ("models.", _MODELS),
         ("models.", _DATASETS),
+        ("models.", _FIT),
         ("plots.", _PLOTS),
         ("", _OTHERS),
     ]

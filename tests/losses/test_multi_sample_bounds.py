@@ -271,10 +271,10 @@ def test_bounds_under_mixed_precision_are_computed_in_float32(policy):
         DAIS(2),
     ):
         vae.compile(keras.optimizers.SGD(0.01), loss, run_eagerly=True)
-        logs = vae.fit(x, batch_size=6, verbose=0).history  # the last batch has one row
-        assert np.isfinite(logs["loss"][0])
+        vae.fit(x, batch_size=6, verbose=0)  # the last batch has one row
         result = vae._predict_terms({"x": tf.constant(x)}, x, KEYS, True).evaluation
         assert result.bound.dtype == result.objective.dtype == tf.float32
+        assert np.isfinite(result.bound).all()
 
 
 @pytest.mark.parametrize(

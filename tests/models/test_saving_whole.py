@@ -2,12 +2,15 @@
 
 import errno
 import os
+import pathlib
+import tempfile
 
 import keras
 import numpy as np
 import pytest
 
 import tfgen
+from tests.serving.test_export import read_only
 from tests.serving.test_files import full_disk, names
 
 
@@ -37,6 +40,21 @@ def test_a_full_disk_leaves_the_model_of_before(model, tmp_path):
             model.save(tmp_path / "new" / "model.keras")
     assert path.read_bytes() == before
     assert names(tmp_path) == ["model.keras"]
+
+
+def test_a_directory_that_is_read_only_is_named(model):
+    # Not tmp_path, into which nobody may not look.
+    with tempfile.TemporaryDirectory() as parent:
+        os.chmod(parent, 0o755)
+        directory = pathlib.Path(parent, "models")
+        directory.mkdir()
+        model.save(directory / "a.keras")
+        with read_only(directory):
+            for name in ("a.keras", "b.keras"):
+                with pytest.raises(PermissionError, match=rf"`filepath`.*denied.*{name}"):
+                    model.save(directory / name)
+        assert names(directory) == ["a.keras"]
+        assert keras.saving.load_model(directory / "a.keras").built
 
 
 @pytest.mark.parametrize("method", ["save", "save_weights"])

@@ -107,7 +107,8 @@ def test_a_generator_trains_a_model_that_was_never_built(digits, jit_compile):
     vae = tfgen.models.VAE(encoder, decoder)
     vae.compile("adam", "elbo", jit_compile=jit_compile)
     history = vae.fit(batches(), verbose=0).history
-    assert np.isfinite(history["loss"]).all()
+    # Untrained, each of 64 pixels has probability about 1/2.
+    assert history["loss"] == pytest.approx([64 * np.log(2)], rel=0.2)
     assert vae.sample(2, seed=0).shape == (2, 8, 8, 1)
 
 
@@ -303,7 +304,7 @@ def test_mixed_precision_trains(digits, make_vae):
         history = vae.fit(digits, epochs=2, verbose=0).history
     finally:
         keras.config.set_dtype_policy("float32")
-    assert np.isfinite(history["loss"]).all()
+    assert history["loss"][1] < history["loss"][0]
     assert vae.encode(digits[:2]).dtype == tf.float32
 
 

@@ -171,7 +171,10 @@ def read_only(base):
 
 @pytest.mark.parametrize(
     ("trouble", "message"),
-    [(full_disk, "No version could be written to .*large"), (read_only, "denied")],
+    [
+        (full_disk, "No version could be written to .*large"),
+        (read_only, "No version could be written to .*denied"),
+    ],
 )
 def test_a_failed_write_leaves_what_was_there(trouble, message):
     # Not tmp_path, into which nobody may not look.

@@ -98,7 +98,9 @@ def test_every_signature_gives_what_the_keras_model_gives(name, in_loader):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_signature_is_portable(name):
     version = ROOT / name / "1"
-    for signature in tf.saved_model.load(version).signatures:
+    signatures = list(tf.saved_model.load(version).signatures)
+    assert "sample" in signatures
+    for signature in signatures:
         assert serving.forbidden_ops(version, signature) == []
 
 

@@ -49,7 +49,7 @@ class LogLikelihood(NamedTuple):
         """The estimate from the sums of K weights, and the largest of them."""
         count = tf.cast(num_samples, sums.log_sum.dtype)
         effective = tf.exp(2.0 * sums.log_sum - sums.log_sum_squares)
-        effective = tf.clip_by_value(effective, 1.0, count)  # rounding may exceed them
+        effective = tf.minimum(effective, count)  # rounding may exceed it
         variance = tf.maximum(1.0 / effective - 1.0 / count, 0.0)
         if tail_length(num_samples):
             shape = pareto_shape(sums.largest.numpy())

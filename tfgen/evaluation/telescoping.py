@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen.layers.arguments import positive_integer
+from tfgen.models.checks import check_array, check_optimizer
 
 __all__ = ["TelescopingRatio", "telescoping_ratio"]
 
@@ -92,6 +93,7 @@ def telescoping_ratio(
             "`network` must be a Keras model that returns K logits; received "
             f"{network!r}. End one in `keras.layers.Dense(K)`."
         )
+    check_optimizer(optimizer, "optimizer")
     positive_integer(batch_size, "batch_size")
     positive_integer(epochs, "epochs")
     real, generated = np.asarray(real), np.asarray(generated)
@@ -100,6 +102,8 @@ def telescoping_ratio(
             "`generated` must have the shape of `real`, since rows are paired; received "
             f"{generated.shape} and {real.shape}. Draw as many samples as there are data."
         )
+    check_array(real, "real")
+    check_array(generated, "generated")
     shape = tuple(network.compute_output_shape((None, *real.shape[1:])))
     if len(shape) != 2 or shape[1] is None:
         raise ValueError(

@@ -3,13 +3,18 @@
 import numbers
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 __all__ = ["elbo", "iwlb", "renyi"]
 
 
-def _check(log_weights: Any) -> None:
-    if log_weights is None or isinstance(log_weights, str):
+def _checked(log_weights: Any) -> tf.Tensor:
+    """`log_weights` as a tensor, or an error."""
+    if isinstance(log_weights, list | tuple):
+        log_weights = np.asarray(log_weights)
+    dtype = getattr(log_weights, "dtype", None)
+    if dtype is None or not tf.as_dtype(dtype).is_floating:
         raise TypeError(
             "`log_weights` must be a tensor `[K, B]` of numbers, in nats; received "
             f"{log_weights!r}. `model.log_weights(x, K)` makes one."
@@ -20,6 +25,7 @@ def _check(log_weights: Any) -> None:
             "`log_weights` must have shape [K, B], K at least 1; received shape "
             f"{tuple(shape)}."
         )
+    return tf.convert_to_tensor(log_weights)
 
 
 def elbo(log_weights: tf.Tensor, log_mass: tf.Tensor | None = None) -> tf.Tensor:
@@ -38,7 +44,7 @@ def elbo(log_weights: tf.Tensor, log_mass: tf.Tensor | None = None) -> tf.Tensor
     >>> elbo(tf.constant([[0.0], [2.0]])).numpy()
     array([1.], dtype=float32)
     """
-    _check(log_weights)
+    log_weights = _checked(log_weights)
     if log_mass is None:
         return tf.reduce_mean(log_weights, axis=0)
     return tf.reduce_sum(tf.math.multiply_no_nan(log_weights, tf.exp(log_mass)), axis=0)
@@ -63,7 +69,7 @@ def iwlb(log_weights: tf.Tensor, log_mass: tf.Tensor | None = None) -> tf.Tensor
     >>> iwlb(tf.math.log([[1.0], [3.0]])).numpy().round(4)  # log 2
     array([0.6931], dtype=float32)
     """
-    _check(log_weights)
+    log_weights = _checked(log_weights)
     if log_mass is not None:
         return tf.reduce_logsumexp(log_weights + log_mass, axis=0)
     count = tf.cast(tf.shape(log_weights)[0], log_weights.dtype)
@@ -95,7 +101,7 @@ def renyi(
     >>> renyi(tf.math.log([[1.0], [3.0]]), alpha=0.0).numpy().round(4)
     array([0.6931], dtype=float32)
     """
-    _check(log_weights)
+    log_weights = _checked(log_weights)
     if isinstance(alpha, str) or not (
         tf.is_tensor(alpha) or isinstance(alpha, numbers.Real)
     ):

@@ -1,5 +1,6 @@
 """Checks of a latent-variable model's arguments, made before any work."""
 
+import inspect
 import math
 import numbers
 from collections.abc import Mapping
@@ -49,7 +50,7 @@ def positive_number(value: Any, name: str, or_zero: bool = False) -> float:
 def check_optimizer(value: Any, name: str) -> None:
     """Raises an error unless `value` is what Keras makes an optimizer of."""
     hint = "Pass 'adam', or one such as `keras.optimizers.Adam(1e-3)`."
-    if isinstance(value, str):
+    if isinstance(value, str | dict):
         try:
             keras.optimizers.get(value)
         except ValueError as error:
@@ -57,7 +58,7 @@ def check_optimizer(value: Any, name: str) -> None:
                 f"`{name}` must be an optimizer or its name; received {value!r}, which "
                 f"Keras does not know. {hint}"
             ) from error
-    elif isinstance(value, numbers.Number):
+    elif isinstance(value, numbers.Number | type) or inspect.isroutine(value):
         raise TypeError(
             f"`{name}` must be an optimizer or its name; received {value!r}. {hint}"
         )
@@ -202,10 +203,15 @@ def check_input(value: Any, name: str) -> None:
 
 def check_numeric(value: Any, name: str) -> None:
     """Raises a TypeError unless an array is of real numbers, integers or booleans."""
-    dtype = tf.as_dtype(value.dtype)
-    if not (dtype.is_floating or dtype.is_integer or dtype.is_bool):
+    try:
+        dtype = tf.as_dtype(value.dtype)
+        is_numeric = dtype.is_floating or dtype.is_integer or dtype.is_bool
+    except TypeError:  # of NumPy's, such as dates
+        is_numeric = False
+    if not is_numeric:
+        received = getattr(value.dtype, "name", value.dtype)
         raise TypeError(
-            f"`{name}` must be numeric; received dtype {dtype.name}. Convert it to float32."
+            f"`{name}` must be numeric; received dtype {received}. Convert it to float32."
         )
 
 
@@ -297,6 +303,10 @@ def check_latents(z: Any, structure: Any) -> None:
 def check_weights(weights: Any, count: int) -> None:
     """Raises a ValueError unless `sample_weight` is finite, >= 0 and of shape `[N]`."""
     values = np.asarray(weights)
+    if values.dtype.kind not in "fiub":
+        raise TypeError(
+            f"`sample_weight` must be an array of numbers; received {weights!r}."
+        )
     if values.shape != (count,):
         raise ValueError(
             f"`sample_weight` must have shape ({count},), one weight per example; "

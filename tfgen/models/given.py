@@ -31,7 +31,13 @@ def of_x(x: Any) -> dict[str, Any]:
         return dict(x)
     is_list = isinstance(x, list | tuple)
     if is_list and not any(hasattr(value, "shape") for value in keras.tree.flatten(x)):
-        x = np.asarray(x)
+        try:
+            x = np.asarray(x)
+        except ValueError as error:
+            raise ValueError(
+                "`x` must be an array of rows of one shape; received a list of rows that "
+                f"differ: {error}. Make them of one length."
+            ) from error
     return {"x": x}
 
 

@@ -243,11 +243,12 @@ class MeanFieldVAE(VAE):
     def _check_data(self, x: Any, y: Any, weight: Any, prefix: str = "") -> Any:
         """Checks indices and examples; returns the examples to use."""
         if isinstance(x, tf.data.Dataset):
-            if len(x.element_spec) < 2:
+            if not isinstance(x.element_spec, tuple) or len(x.element_spec) < 2:
                 raise ValueError(
                     f"`{prefix}index` must be a dataset of (index, x); received elements "
                     f"{x.element_spec}."
                 )
+            checks.check_batches(x, (), f"{prefix}index")
             return y
         if y is None:
             raise ValueError(

@@ -40,10 +40,13 @@ class BatchCheck:
         """`data`, with each batch checked when it is read.
 
         Args:
-            data: a `tf.data.Dataset` or a generator; anything else is returned unchanged.
+            data: a `tf.data.Dataset`, a generator or a `PyDataset`; anything else is
+                returned unchanged.
         """
         if isinstance(data, types.GeneratorType):
             return self._generate(data)
+        if isinstance(data, keras.utils.PyDataset):
+            return _CheckedPyDataset(data, self)
         if not isinstance(data, tf.data.Dataset):
             return data
         is_tuple = isinstance(data.element_spec, tuple)
@@ -82,6 +85,37 @@ class BatchCheck:
             if self._error is None:
                 raise
             raise self._error from None
+
+
+class _CheckedPyDataset(keras.utils.PyDataset):
+    """A `PyDataset` whose batches are checked as they are made.
+
+    Args:
+        data: the one whose batches they are.
+        check: is called with each batch.
+    """
+
+    def __init__(self, data: keras.utils.PyDataset, check: BatchCheck) -> None:
+        super().__init__(data.workers, data.use_multiprocessing, data.max_queue_size)
+        self._data, self._check_batch = data, check
+
+    @property
+    def num_batches(self) -> int | None:
+        """Of the inner one."""
+        return self._data.num_batches
+
+    def __getitem__(self, index: int) -> Any:
+        batch = self._data[index]
+        self._check_batch(batch)
+        return batch
+
+    def on_epoch_begin(self) -> None:
+        """Passed on."""
+        self._data.on_epoch_begin()
+
+    def on_epoch_end(self) -> None:
+        """Passed on."""
+        self._data.on_epoch_end()
 
 
 def _as_array(value: Any) -> Any:

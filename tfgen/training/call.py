@@ -6,6 +6,7 @@ attributes in place. Names, order and defaults are Keras's.
 """
 
 import dataclasses
+import inspect
 import numbers
 import types
 from typing import Any
@@ -46,7 +47,7 @@ class FitCall:
             self.callbacks = self.callbacks.callbacks
         self.callbacks = list(keras.tree.flatten(self.callbacks or []))
         for callback in self.callbacks:
-            if not hasattr(callback, "set_model"):
+            if isinstance(callback, type) or not hasattr(callback, "set_model"):
                 raise TypeError(
                     "`callbacks` must be a list of `keras.callbacks.Callback`s; received "
                     f"{callback!r}."
@@ -54,6 +55,15 @@ class FitCall:
         _check_counts(self, "batch_size", "steps_per_epoch", "validation_batch_size")
         _check_counts(self, "validation_steps")
         _check_counts(self, "epochs", "initial_epoch", least=0)
+        if isinstance(self.validation_freq, numbers.Number):
+            _check_counts(self, "validation_freq")
+        if self.shuffle not in (True, False, "batch"):
+            raise ValueError(
+                f"`shuffle` must be True, False or 'batch'; received {self.shuffle!r}."
+            )
+        _check_verbose(self.verbose)
+        _check_data(self.x, "x")
+        _check_data(self.validation_data, "validation_data")
 
 
 @dataclasses.dataclass
@@ -71,6 +81,8 @@ class EvaluateCall:
 
     def __post_init__(self) -> None:
         _check_counts(self, "batch_size", "steps")
+        _check_verbose(self.verbose)
+        _check_data(self.x, "x")
 
 
 @dataclasses.dataclass
@@ -85,6 +97,8 @@ class PredictCall:
 
     def __post_init__(self) -> None:
         _check_counts(self, "batch_size", "steps")
+        _check_verbose(self.verbose)
+        _check_data(self.x, "x")
 
 
 def check_batched(call: FitCall | EvaluateCall | PredictCall) -> None:
@@ -103,6 +117,21 @@ def check_batched(call: FitCall | EvaluateCall | PredictCall) -> None:
                 f"`{name}` must be left out where `x` comes in batches; received both. Let "
                 f"each batch be (x, y) or (x, y, sample_weight)."
             )
+
+
+def _check_verbose(verbose: Any) -> None:
+    if verbose not in ("auto", 0, 1, 2):
+        raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2; received {verbose!r}.")
+
+
+def _check_data(data: Any, name: str) -> None:
+    """Raises a TypeError for what can't be data, of which Keras says little."""
+    no_data = numbers.Number | str | bytes | set | frozenset
+    if isinstance(data, no_data) or inspect.isroutine(data):
+        raise TypeError(
+            f"`{name}` must be an array, a dict of arrays, or a dataset or generator of "
+            f"batches; received {data!r}. Pass an array of one row per example."
+        )
 
 
 def _check_counts(call: Any, *names: str, least: int = 1) -> None:

@@ -1,5 +1,6 @@
 """Which data of a call stay on the device, and how many batches there are."""
 
+import numbers
 from typing import Any
 
 import keras
@@ -48,6 +49,13 @@ def num_validation_batches(call: FitCall) -> int | None:
 def split_validation(call: FitCall) -> None:
     """Takes `validation_split` from the end of arrays, as Keras does."""
     split = call.validation_split
+    if isinstance(split, bool) or not isinstance(split, numbers.Real):
+        raise TypeError(f"`validation_split` must be a number; received {split!r}.")
+    if split and isinstance(call.x, tf.data.Dataset | keras.utils.PyDataset):
+        raise ValueError(
+            "`validation_split` must be left out where `x` comes in batches; received "
+            f"{split}. Pass a part of them as `validation_data`."
+        )
     arrays = (call.x, call.y, call.sample_weight)
     if not split or call.validation_data is not None or not Residence.holds(arrays):
         return

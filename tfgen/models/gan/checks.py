@@ -217,9 +217,11 @@ def check_data(
     if isinstance(x, tf.data.Dataset):
         checks.check_batches(x, None if conditions else sample_shape, name)
         check_batch(x.element_spec, sample_shape, conditions, name)
-    elif x is None:
+    elif x is None or isinstance(x, list | str):
+        received = x if x is None or isinstance(x, str) else type(x).__name__
         raise TypeError(
-            f"`{name}` must be an array, a dict of arrays or a dataset; received None."
+            f"`{name}` must be an array, a dict of arrays or a dataset; received "
+            f"{received!r}."
         )
     elif isinstance(x, dict) or (hasattr(x, "shape") and hasattr(x, "dtype")):
         x, _ = check_batch(x, sample_shape, conditions, name)

@@ -339,7 +339,13 @@ class GAN(GenerativeModel):
     def _check_latent(self, z: Any) -> None:
         if isinstance(z, tf.data.Dataset):
             checks.check_batches(z, (self.latent_dim,), "z")
-        elif z is None or hasattr(z, "shape"):
+        elif isinstance(z, Mapping):
+            names = ["z", *self.conditions]
+            if sorted(z) != sorted(names):
+                raise ValueError(
+                    f"`z` must hold {names}; received {sorted(z)}. Give those alone."
+                )
+        elif z is None or isinstance(z, str) or hasattr(z, "shape"):
             checks.check_input(z, "z")
             checks.check_event(tuple(z.shape), "z", (self.latent_dim,))
 
@@ -653,6 +659,11 @@ class GAN(GenerativeModel):
         """
         self._check_log_ratio("log_density_ratio", up_to_constant=calibration is not None)
         batch_size = checks.positive_integer(batch_size, "batch_size")
+        if calibration is not None and not isinstance(calibration, Calibration):
+            raise TypeError(
+                "`calibration` must be what `calibrate` returns; received "
+                f"{calibration!r}. Call `gan.calibrate(x)`."
+            )
         x, given = self._checked_data(x)
         parts = [self._logits(*part) for part in batches(x, given, batch_size)]
         logits = tf.concat(parts, axis=0)
