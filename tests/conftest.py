@@ -2,21 +2,41 @@
 
 import os
 import pathlib
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
 
+from tests.new_process import Processes
 from tests.usage import Usage
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+PROCESSES = Processes()
+QUICK_XLA = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+
+
+def _is_quick(config: pytest.Config) -> bool:
+    return config.option.markexpr == "not slow"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(Usage())
+    config.pluginmanager.register(Usage(PROCESSES))
+    if _is_quick(config):
+        os.environ.setdefault("XLA_FLAGS", QUICK_XLA)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_compiling(pytestconfig: pytest.Config) -> None:
+    """Among the quick tests, programs are compiled quickly and not to run quickly.
+
+    They compute the same. The slow tests, and whatever runs in a process of its own, have
+    TensorFlow's own settings, but for `XLA_FLAGS`.
+    """
+    if _is_quick(pytestconfig):
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 @pytest.fixture(autouse=True)
@@ -27,8 +47,14 @@ def _seeded() -> None:
     keras.utils.set_random_seed(0)
 
 
+@pytest.fixture(scope="session")
+def processes() -> Processes:
+    """Runs code in a new process and returns how it ended; see `Processes.run`."""
+    return PROCESSES
+
+
 @pytest.fixture
-def run_python(tmp_path: pathlib.Path) -> Callable[..., str]:
+def run_python(tmp_path: pathlib.Path, processes: Processes) -> Callable[..., str]:
     """Runs code in a new process, in an empty directory, and returns what it printed.
 
     `run_python(code, *args)` finds `args` in `sys.argv[1:]`; the test fails with the
@@ -36,18 +62,10 @@ def run_python(tmp_path: pathlib.Path) -> Callable[..., str]:
     """
 
     def run(code: str, *args: object, timeout: float = 300) -> str:
-        process = subprocess.run(
-            [sys.executable, "-c", code, *map(str, args)],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-        if process.returncode != 0:
-            pytest.fail(f"exit code {process.returncode}:\n{process.stderr}")
-        return process.stdout
+        outcome = processes.run(code, *args, directory=tmp_path, timeout=timeout)
+        if outcome.returncode != 0:
+            pytest.fail(f"exit code {outcome.returncode}:\n{outcome.stderr}")
+        return outcome.stdout
 
     return run
 

@@ -1,4 +1,4 @@
-"""What the tests cost: the CPU time of each file, the peak memory of each process."""
+"""What the tests cost: CPU time of tests and files, the peak memory of each process."""
 
 import collections
 import ctypes
@@ -11,16 +11,14 @@ from typing import Any
 
 import pytest
 
+from tests.new_process import Processes
+
 __all__ = ["Usage"]
 
 FILES_SHOWN = 15
+TESTS_SHOWN = 30
 GROWTH = 200 * 2**20  # bytes
 WHO = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
-
-
-def _cpu_seconds() -> float:
-    """User and system time of this process and of the processes it started."""
-    return sum(sum(resource.getrusage(who)[:2]) for who in WHO)
 
 
 def _resident_bytes() -> int:
@@ -46,18 +44,28 @@ class Usage:
     pytest-xdist, each worker measures and the process that leads them adds up.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, processes: Processes) -> None:
+        self.processes = processes  # whose time and memory count, too
         self.before = 0.0  # importing the tests counts for the first of them
-        self.seconds: collections.Counter[str] = collections.Counter()
+        self.of_tests: collections.Counter[str] = collections.Counter()
+        self.of_files: collections.Counter[str] = collections.Counter()
         self.peaks: dict[int, float] = {}
         self.resident = 0
+
+    def _cpu_seconds(self) -> float:
+        """User and system time of this process and of the processes it started."""
+        own = sum(sum(resource.getrusage(who)[:2]) for who in WHO)
+        return own + self.processes.cpu_seconds
+
+    def _peak_gigabytes(self) -> float:
+        own = max(resource.getrusage(who).ru_maxrss for who in WHO)
+        return max(own, self.processes.peak_kilobytes) / 2**20
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Iterator[None]:
         report: Any = yield
-        now = _cpu_seconds()
-        peak = max(resource.getrusage(who).ru_maxrss for who in WHO) / 2**20
-        report.usage = now - self.before, os.getpid(), peak
+        now = self._cpu_seconds()
+        report.usage = now - self.before, os.getpid(), self._peak_gigabytes()
         self.before = now
         return report
 
@@ -68,7 +76,8 @@ class Usage:
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         seconds, process, gigabytes = report.usage
-        self.seconds[report.nodeid.split("::")[0]] += seconds
+        self.of_tests[report.nodeid] += seconds
+        self.of_files[report.nodeid.split("::")[0]] += seconds
         self.peaks[process] = gigabytes
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -76,8 +85,9 @@ class Usage:
             return
         write = terminalreporter.write_line
         terminalreporter.section("CPU time and memory")
-        for name, seconds in self.seconds.most_common(FILES_SHOWN):
+        slowest = self.of_tests.most_common(TESTS_SHOWN)
+        for name, seconds in [*slowest, *self.of_files.most_common(FILES_SHOWN)]:
             write(f"{seconds:7.1f} s  {name}")
-        write(f"{self.seconds.total():7.1f} s  in all")
+        write(f"{self.of_files.total():7.1f} s  in all")
         for process, gigabytes in self.peaks.items():
             write(f"{gigabytes:7.2f} GiB at most in process {process} or one it started")

@@ -20,10 +20,11 @@ References:
 """
 
 import enum
+import functools
 import numbers
 import random as _python_random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -131,11 +132,39 @@ def threefry2x32(
                 f"`{name}` must be a pair of uint32 tensors; received {pair!r}. Pass the "
                 "two words of each."
             )
-    key0, key1 = key
+    words = [tf.convert_to_tensor(word, tf.uint32) for word in (*key, *counter)]
+    return _threefry(*words)
+
+
+def _one_operation(function: Callable, num_words: int, dtype: tf.DType) -> Callable:
+    """`function`, elementwise and without a gradient, as one operation.
+
+    A Threefry has 165 operations, and a step of training several of them, which would be
+    nearly half of what there is to trace. Here they are traced once in a process, whatever
+    the shapes. XLA and Grappler inline them, so that the same runs.
+    """
+    spec = [tf.TensorSpec(None, dtype)] * num_words
+    traced = tf.function(function, input_signature=spec, autograph=False)
+
+    @functools.wraps(function)
+    def call(*words: tf.Tensor) -> Any:
+        shape = functools.reduce(tf.broadcast_static_shape, (word.shape for word in words))
+        results = traced(*words)
+        for result in tf.nest.flatten(results):
+            result.set_shape(shape)
+        return results
+
+    return call
+
+
+@functools.partial(_one_operation, num_words=4, dtype=tf.uint32)
+def _threefry(
+    key0: tf.Tensor, key1: tf.Tensor, counter0: tf.Tensor, counter1: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
     parity = tf.constant(_KEY_PARITY, tf.uint32)
     schedule = (key0, key1, tf.bitwise.bitwise_xor(key0 ^ key1, parity))
-    x0 = counter[0] + key0
-    x1 = counter[1] + key1
+    x0 = counter0 + key0
+    x1 = counter1 + key1
     for group in range(5):
         for rotation in _ROTATIONS[group % 2]:
             x0 = x0 + x1
@@ -365,6 +394,7 @@ def _polynomial(coefficients: Sequence[float], x: tf.Tensor) -> tf.Tensor:
     return value
 
 
+@functools.partial(_one_operation, num_words=1, dtype=tf.float32)
 def _normal_quantile(u: tf.Tensor) -> tf.Tensor:
     """sqrt(2) erfinv(2u - 1), by Giles's polynomials [2]."""
     x = 2.0 * u - 1.0

@@ -2,9 +2,7 @@
 
 import http.server
 import json
-import os
 import pathlib
-import subprocess
 import sys
 import threading
 import time
@@ -204,21 +202,18 @@ def test_no_server_is_a_passing_trouble(client):
     assert info.value.passing
 
 
-def run_script(fake, api, *arguments):
-    return subprocess.run(
-        [
-            *(sys.executable, SCRIPT, "--model=toy", "--version=1", f"--api={api}"),
-            *(f"--address={fake.address}", *arguments),
-        ],
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+@pytest.fixture
+def run_script(processes, tmp_path):
+    """`run_script(fake, api, *arguments)` asks the server `fake` by the script."""
+
+    def run(fake, api, *arguments):
+        options = "--model=toy", "--version=1", f"--api={api}", f"--address={fake.address}"
+        return processes.run_script(SCRIPT, *options, *arguments, directory=tmp_path)
+
+    return run
 
 
-def test_the_script_writes_an_npz_in_batches(rest, model, tmp_path):
+def test_the_script_writes_an_npz_in_batches(rest, model, tmp_path, run_script):
     path = tmp_path / "new" / "samples.npz"
     rest.troubles = [None, "UNAVAILABLE"]
     process = run_script(
@@ -236,7 +231,7 @@ def test_the_script_writes_an_npz_in_batches(rest, model, tmp_path):
             np.testing.assert_allclose(arrays[name], value, rtol=0, atol=1e-6)
 
 
-def test_the_script_writes_a_png_of_the_samples(rpc, model, tmp_path):
+def test_the_script_writes_a_png_of_the_samples(rpc, model, tmp_path, run_script):
     path = tmp_path / "samples.png"
     process = run_script(rpc, "grpc", "--num_samples=6", f"--output={path}")
     assert process.returncode == 0, process.stderr
@@ -247,7 +242,7 @@ def test_the_script_writes_a_png_of_the_samples(rpc, model, tmp_path):
     np.testing.assert_array_equal(pixels[6:10, 11:15], 255 * expected[5])
 
 
-def test_the_script_ends_with_the_servers_error(rest, tmp_path):
+def test_the_script_ends_with_the_servers_error(rest, tmp_path, run_script):
     path = tmp_path / "samples.npz"
     process = run_script(rest, "rest", "--batch_size=9", f"--output={path}")
     assert process.returncode == 1

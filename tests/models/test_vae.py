@@ -50,7 +50,7 @@ def test_vectors_and_a_normal_likelihood_train():
 
 def test_what_is_logged_is_the_bound_at_beta_one(make_vae, digits):
     vae = make_vae()
-    vae.compile("adam", tfgen.losses.ELBO(beta=4.0), jit_compile=False)
+    vae.compile("adam", tfgen.losses.ELBO(beta=4.0), run_eagerly=True)
     logs = vae.evaluate(digits, verbose=0, return_dict=True)
     assert logs["elbo"] == pytest.approx(logs["reconstruction"] - logs["kl"], abs=1e-4)
     assert logs["loss"] == pytest.approx(4 * logs["kl"] - logs["reconstruction"], abs=1e-4)
@@ -58,7 +58,7 @@ def test_what_is_logged_is_the_bound_at_beta_one(make_vae, digits):
 
 def test_logged_bounds_lie_below_log_p(make_vae, digits):
     vae = make_vae(tfgen.models.IWAE)
-    vae.compile("adam", tfgen.losses.IWLB(10), jit_compile=False)
+    vae.compile("adam", tfgen.losses.IWLB(10), run_eagerly=True)
     vae.fit(digits, epochs=3, verbose=0)
     bound = vae.evaluate(digits, verbose=0, return_dict=True)["iwlb"]
     log_prob = vae.log_prob(digits, num_samples=2000, seed=1)
@@ -67,7 +67,7 @@ def test_logged_bounds_lie_below_log_p(make_vae, digits):
 
 def test_evaluate_does_not_depend_on_the_batch_size(make_vae, digits):
     vae = make_vae()
-    vae.compile("adam", "iwlb", jit_compile=False)
+    vae.compile("adam", "iwlb", run_eagerly=True)
     results = [vae.evaluate(digits, batch_size=b, verbose=0) for b in (128, 32, 37)]
     np.testing.assert_allclose(results[1:], [results[0]] * 2, rtol=1e-5)
 
@@ -76,7 +76,7 @@ def test_every_form_of_the_same_data_gives_the_same_training(make_vae, digits):
     def train(x, y=None, **kwargs):
         keras.utils.set_random_seed(1)
         vae = make_vae()
-        vae.compile("adam", "elbo", jit_compile=False)
+        vae.compile("adam", "elbo", run_eagerly=True)
         return vae.fit(x, y, epochs=2, shuffle=False, verbose=0, **kwargs).history["loss"]
 
     dataset = tf.data.Dataset.from_tensor_slices(digits).batch(50)
@@ -112,10 +112,10 @@ def test_a_generator_trains_a_model_that_was_never_built(digits, jit_compile):
     assert vae.sample(2, seed=0).shape == (2, 8, 8, 1)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_the_likelihood_is_of_y_and_the_encoder_sees_x(make_vae, digits, jit_compile):
+@pytest.mark.parametrize("how", [{"run_eagerly": True}, {"jit_compile": True}], ids=str)
+def test_the_likelihood_is_of_y_and_the_encoder_sees_x(make_vae, digits, how):
     vae = make_vae()
-    vae.compile("adam", tfgen.losses.ELBO(), jit_compile=jit_compile)
+    vae.compile("adam", tfgen.losses.ELBO(), **how)
     noisy = np.zeros_like(digits)
     given = vae.evaluate(noisy, digits, verbose=0, return_dict=True)
     rows = tf.range(len(digits))
@@ -127,13 +127,17 @@ def test_the_likelihood_is_of_y_and_the_encoder_sees_x(make_vae, digits, jit_com
     assert given["reconstruction"] == pytest.approx(float(expected), rel=1e-5)
 
 
-@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "how",
+    [{"run_eagerly": True}, pytest.param({"jit_compile": True}, marks=pytest.mark.slow)],
+    ids=str,
+)
 @pytest.mark.parametrize("with_y", [False, True])
-def test_sample_weight_is_not_dropped(make_vae, digits, jit_compile, with_y):
+def test_sample_weight_is_not_dropped(make_vae, digits, how, with_y):
     weight = np.zeros(len(digits), "float32")
     weight[:40] = 2.0
     vae = make_vae()
-    vae.compile("adam", "elbo", jit_compile=jit_compile)
+    vae.compile("adam", "elbo", **how)
     y = digits if with_y else None
     logs = vae.evaluate(digits, y, sample_weight=weight, verbose=0, return_dict=True)
     kept = vae.evaluate(digits[:40], verbose=0, return_dict=True)
@@ -145,7 +149,7 @@ def test_sample_weight_is_not_dropped(make_vae, digits, jit_compile, with_y):
 def test_sample_weight_acts_on_training(make_vae, digits):
     def change(sample_weight):
         vae = make_vae()
-        vae.compile(keras.optimizers.SGD(0.1), "elbo", jit_compile=False)
+        vae.compile(keras.optimizers.SGD(0.1), "elbo", run_eagerly=True)
         before = vae.trainable_weights[0].numpy().copy()
         vae.fit(digits, sample_weight=sample_weight, batch_size=128, verbose=0)
         return np.abs(vae.trainable_weights[0].numpy().copy() - before).max()
@@ -159,7 +163,7 @@ def test_validation_split_and_validation_data_agree(make_vae, digits):
     def train(x, **kwargs):
         keras.utils.set_random_seed(1)
         vae = make_vae()
-        vae.compile("adam", "elbo", jit_compile=False)
+        vae.compile("adam", "elbo", run_eagerly=True)
         return vae.fit(x, epochs=2, shuffle=False, verbose=0, **kwargs).history["val_elbo"]
 
     split = train(digits, validation_split=0.25)
@@ -175,7 +179,7 @@ def test_one_seed_makes_a_whole_fit_repeat_itself(make_vae, digits):
     def train(seed):
         keras.utils.set_random_seed(seed)
         vae = make_vae()
-        vae.compile("adam", "iwlb", jit_compile=False)
+        vae.compile("adam", "iwlb", run_eagerly=True)
         return vae.fit(digits, epochs=2, verbose=0).history["loss"]
 
     assert train(5) == train(5)
@@ -188,7 +192,7 @@ def test_metrics_given_to_compile_see_y_and_the_mean(make_vae, digits):
         "adam",
         "elbo",
         metrics=[keras.metrics.MeanSquaredError(name="mse")],
-        jit_compile=False,
+        run_eagerly=True,
     )
     logs = vae.evaluate(digits, verbose=0, return_dict=True)
     assert 0 < logs["mse"] < 1
@@ -284,7 +288,7 @@ def test_analytic_and_monte_carlo_kl_agree(make_vae, digits):
     vae = make_vae()
     logs = []
     for kl in ("analytic", "monte_carlo"):
-        vae.compile("adam", tfgen.losses.ELBO(500, kl=kl), jit_compile=False)
+        vae.compile("adam", tfgen.losses.ELBO(500, kl=kl), run_eagerly=True)
         logs.append(vae.evaluate(digits, verbose=0, return_dict=True)["kl"])
     assert logs[0] == pytest.approx(logs[1], abs=4 * np.sqrt(3 / 2 / (500 * 128)))
 

@@ -63,6 +63,7 @@ def test_latent_sizes_that_do_not_agree():
     [
         (np.zeros([4, 8, 8, 2]), ValueError, r"`x` must have shape \(N, 8, 8, 1\)"),
         (np.zeros([4, 64]), ValueError, r"`x` must have shape \(N, 8, 8, 1\)"),
+        (np.zeros([8, 8, 1]), ValueError, r"\(8, 8, 1\). Give a batch: .*`x\[None\]`"),
         (np.zeros([0, 8, 8, 1]), ValueError, "`x` must hold at least one example"),
         (np.full([4, 8, 8, 1], "a"), TypeError, "`x` must be numeric"),
         (np.full([4, 8, 8, 1], np.nan), ValueError, "NaN in example 0"),

@@ -6,8 +6,6 @@ import pathlib
 import resource
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 
 import numpy as np
@@ -226,12 +224,10 @@ for owner, name in (
 """
 
 
-def test_an_export_killed_half_way_leaves_no_version(base):
-    process = subprocess.run(
-        [sys.executable, "-c", KILLED, base], capture_output=True, text=True, check=True
-    )
+def test_an_export_killed_half_way_leaves_no_version(base, run_python):
+    printed = run_python(KILLED, base)
     moments = ["None", "save", "write_batching", "write_warmup", "rename"]
-    assert process.stdout.split() == " 9 ".join([*moments, ""]).split()
+    assert printed.split() == " 9 ".join([*moments, ""]).split()
     killed = [name for name in left_in(base) if name != "1"]
     assert len(killed) == len(moments)
     assert all(name.startswith(".writing-") for name in killed)

@@ -1,6 +1,5 @@
 """A run that is interrupted ends as the uninterrupted one, bit for bit."""
 
-import os
 import pathlib
 import re
 import signal
@@ -184,15 +183,8 @@ runs.RUNS["dropout"].train(directory, [Preempt()], save_freq=False)
 
 
 @pytest.mark.parametrize("where", ["train", pytest.param("test", marks=pytest.mark.slow)])
-def test_sigterm_saves_at_once_and_exits(tmp_path, where):
-    process = subprocess.run(
-        [sys.executable, "-c", SIGTERM, where, tmp_path / "backup"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+def test_sigterm_saves_at_once_and_exits(tmp_path, processes, where):
+    process = processes.run(SIGTERM, where, tmp_path / "backup", directory=tmp_path)
     assert process.returncode == 128 + signal.SIGTERM, process.stderr
     (path,) = (tmp_path / "backup").iterdir()
     progress = checkpoint_file.read(path)[0]["progress"]

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests.training import runs
+from tfgen import random
 from tfgen.training import FusedModel, program
 from tfgen.training.policy import Work, steps_worth_compiling
 
@@ -124,6 +125,18 @@ def test_a_resumed_run_chooses_as_the_interrupted_one_bit_for_bit(pays_from, tmp
     resumed = run.train(tmp_path)
     assert has_compiled(resumed)
     assert runs.differences(runs.outcome(expected), runs.outcome(resumed)) == []
+
+
+def test_called_functions_are_counted_as_if_they_were_written_out():
+    def work(threefry):
+        def run(x):
+            return threefry(x, x, x, x)[0] + x
+
+        spec = tf.TensorSpec([1000], tf.uint32)
+        return Work.of(tf.function(run).get_concrete_function(spec).graph)
+
+    written_out = random._threefry.__wrapped__
+    np.testing.assert_allclose(work(random._threefry), work(written_out), rtol=0.05)
 
 
 def test_more_work_a_step_pays_sooner():

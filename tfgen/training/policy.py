@@ -29,6 +29,8 @@ _COMPILING_AN_OPERATION = 1.2e-3
 _SAVED_AN_OPERATION = 0.25e-6  # in each step: an operation is not launched
 _SAVED_A_NUMBER = 0.22e-9  # in each step: an intermediate is not written and read
 
+_CALLS = "PartitionedCall", "StatefulPartitionedCall"
+
 _CONVOLUTIONS = (
     keras.layers.Conv1D,
     keras.layers.Conv2D,
@@ -89,10 +91,24 @@ class Work(NamedTuple):
 
     @classmethod
     def of(cls, graph: tf.Graph) -> "Work":
-        """The size of `graph`; a loop or a branch within it is one operation."""
-        operations = graph.get_operations()
-        shapes = [output.shape for op in operations for output in op.outputs]
-        return cls(len(operations), sum(shape.num_elements() or 0 for shape in shapes))
+        """The size of `graph`; a loop or a branch within it is one operation.
+
+        A call of a function, as those of `tfgen.random` are, counts as its operations, each
+        with as many numbers as the call's result.
+        """
+        library = graph.as_graph_def().library.function
+        bodies = {function.signature.name: function.node_def for function in library}
+        operations = numbers = 0
+        for op in graph.get_operations():
+            sizes = [output.shape.num_elements() or 0 for output in op.outputs]
+            body = bodies[op.get_attr("f").name] if op.type in _CALLS else ()
+            if body:
+                operations += len(body)
+                numbers += max(sizes) * sum(node.op != "Const" for node in body)
+            else:
+                operations += 1
+                numbers += sum(sizes)
+        return cls(operations, numbers)
 
 
 def steps_worth_compiling(work: Work) -> float:
