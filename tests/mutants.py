@@ -7,7 +7,7 @@ NUMBER mutants are drawn by SEED from the modules under PATH (`tfgen/losses`,
 into a copy of the project, where the tests of its module run until the first that fails:
 the module's doctests, and the files of its folder in `tests/` that name the module or
 something of its `__all__`. Prints a line a mutant, and the share that was killed; exits
-with 1 below 90 %.
+with 1 below 90 %. A test that kills a mutant must pass where nothing is changed.
 
 mutmut and cosmic-ray were not used: both start a Python for each mutant or fork after
 TensorFlow has started its threads. Here TensorFlow is imported once, and every mutant is
@@ -231,7 +231,7 @@ def outcome_of(tests: list[str], project: pathlib.Path) -> tuple[str, str]:
     if os.WEXITSTATUS(status) == 0:
         return "survived", ""
     failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", output.read_text(), re.MULTILINE)
-    return "killed", failed[0] if failed else "(no test was found)"
+    return "killed", failed[0] if failed else ""
 
 
 def _run_tests(tests: list[str], project: pathlib.Path, output: pathlib.Path) -> int:
@@ -266,6 +266,7 @@ def main(number: int, seed: int, paths: list[str]) -> int:
     sys.dont_write_bytecode = True
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     fates: collections.Counter[str] = collections.Counter()
+    sound: set[str] = set()  # tests that killed a mutant, and pass without it
     with tempfile.TemporaryDirectory() as directory:
         project = pathlib.Path(directory).resolve()
         for name in ("tfgen", "tests", "examples", "benchmarks"):
@@ -275,14 +276,15 @@ def main(number: int, seed: int, paths: list[str]) -> int:
             shutil.copy(ROOT / name, project / name)
         os.environ["PYTHONPATH"] = str(project)
         chosen = {m: tests_of(m.path, sources[m.path]) for m in drawn}
-        everything = sorted({test for tests in chosen.values() for test in tests})
-        fate, test = outcome_of(everything, project)
-        if fate != "survived":
-            print(f"with nothing changed the tests are {fate}: {test}")
-            return 2
         for mutant in drawn:
             begin = time.monotonic()
             fate, test = fate_of(mutant, chosen[mutant], project)
+            function = test.split("[")[0]
+            if function and function not in sound:
+                if outcome_of([function], project)[0] != "survived":
+                    print(f"with nothing changed, {function} does not pass either")
+                    return 2
+                sound.add(function)
             fates[fate] += 1
             seconds = time.monotonic() - begin
             print(f"{fate:9}{seconds:5.0f} s  {mutant}  {test}", flush=True)

@@ -83,7 +83,8 @@ def test_a_registered_function_is_saved_by_its_name(tmp_path):
 def test_a_lambda_works_until_it_is_saved_and_then_says_what_to_do(tmp_path):
     model = model_of(Lambda(lambda t: tfd.Normal(t, 1.0)))
     np.testing.assert_array_equal(model(X).mean(), X)
-    with pytest.raises(ValueError, match="`make_distribution_fn` must be registered") as e:
+    rule = "`make_distribution_fn` must be a registered function"
+    with pytest.raises(ValueError, match=rule) as e:
         model.save(tmp_path / "model.keras")
     assert "@keras.saving.register_keras_serializable()" in str(e.value)
 

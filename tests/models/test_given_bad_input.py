@@ -102,7 +102,7 @@ DATA = {
     "x alone": (X, r"`x` must hold \['c', 'x'\].*Give \['c'\]"),
     "x missing": (
         {"c": C},
-        r"(?:`x` must hold .*Give \['x'\]|no entry 'x'; received \['c'\].*Pass)",
+        r"(?:`x` must (?:hold|have) .*Give \['x'\]|no entry 'x'; received \['c'\].*Pass)",
     ),
     "nobody's": ({"x": X, "c": C, "d": C}, r"`x` must hold .*Leave out \['d'\]"),
     "a latent's": ({"x": X, "c": C, "z": Z}, r"`x` must hold .*Leave out \['z'\]"),

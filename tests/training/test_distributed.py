@@ -61,10 +61,23 @@ MIRRORED = (
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+def refuses(bad):
+    with strategy.scope():
+        model = vae()
+    data = x.copy()
+    data[50] = bad
+    try:
+        batches = tf.data.Dataset.from_tensor_slices(data).batch(32)
+        return len(model.fit(batches, verbose=0).history["loss"])
+    except ValueError as error:
+        return str(error)
+
 print(json.dumps([
     [train(vae, sample_weight=weight), train(vae, strategy, sample_weight=weight)],
     [train(gan), train(gan, strategy)],
     [evaluate(gan), evaluate(gan, strategy)],
+    [refuses(1.0), refuses(7.0)],
 ]))
 """
 )
@@ -95,11 +108,14 @@ def check(histories, rtol=1e-5):
 
 
 def test_two_replicas_train_as_one(run_python):
-    vae, gan, gan_at_first = json.loads(run_python(MIRRORED))
+    vae, gan, gan_at_first, (good, bad) = json.loads(run_python(MIRRORED))
     check(vae)
     check(gan)
     # Before training has amplified any rounding; `ess` is of the global batch, nonlinear.
     check(gan_at_first, rtol=1e-6)
+    # Batches of a dataset are checked before they are split.
+    assert good == 1  # epoch
+    assert bad.startswith("`x` must lie in [0, 1]")
 
 
 def test_one_replica_trains_when_fit_is_called_outside_of_its_scope():
