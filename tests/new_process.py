@@ -85,7 +85,9 @@ class Processes:
             line = self._lines.readline()
         except TimeoutError:
             os.killpg(pid, signal.SIGKILL)
-            self._server = None  # it has an answer left that nobody reads
+            self._socket.settimeout(None)
+            self._lines = self._socket.makefile("r")  # a file that timed out reads no more
+            self._lines.readline()
             raise
         finally:
             self._socket.settimeout(None)

@@ -64,7 +64,7 @@ def test_bounds_rise_to_the_exact_log_px_given_c(off):
 
 @pytest.mark.parametrize("kl", ["analytic", "monte_carlo"])
 def test_evaluate_gives_the_exact_elbo(off, kl):
-    off.compile(loss=tfgen.losses.ELBO(50, kl=kl), jit_compile=False)
+    off.compile(loss=tfgen.losses.ELBO(50, kl=kl), run_eagerly=True)
     elbo = off.evaluate(DATA, batch_size=64, verbose=0, return_dict=True)["elbo"]
     # 20 000 terms of log w, whose standard deviation is below 2: 0.014.
     truth = MODEL.log_prob(DATA).mean() - gap(SHIFT, STRETCH)
@@ -125,7 +125,7 @@ def test_predict_is_the_mean_at_the_posteriors_mean_and_metrics_compare_with_it(
     mean = z @ MODEL.w.T + FEW["c"] @ MODEL.b.T
     for _ in range(2):
         np.testing.assert_allclose(off.predict(FEW, verbose=0), mean, atol=1e-5)
-    off.compile(loss="elbo", metrics=["mse"], jit_compile=False)
+    off.compile(loss="elbo", metrics=["mse"], run_eagerly=True)
     logs = off.evaluate(FEW, verbose=0, return_dict=True)
     assert logs["mse"] == pytest.approx(np.mean((FEW["x"] - mean) ** 2), rel=1e-5)
     given = off.decode(z.astype("float32"), condition={"c": FEW["c"]}).mean()

@@ -82,7 +82,7 @@ def test_log_prob_and_its_error_are_of_the_enumerated_evidence():
 def test_evaluate_gives_the_enumerated_elbo(estimator):
     vae = binary_vae()
     loss = ELBO(200, kl="monte_carlo", estimator=estimator)
-    vae.compile("adam", loss, jit_compile=False)
+    vae.compile("adam", loss, run_eagerly=True)
     found = vae.evaluate(np.tile(X, [10, 1]), verbose=0, return_dict=True)
     tolerance = 1e-4 if estimator == "enumerate" else 0.05  # 4 errors of 16,000 draws
     assert abs(found["elbo"] - truth.bound(1)[0]) < tolerance
@@ -133,7 +133,7 @@ def test_priors_that_are_learned_move():
     both = keras.layers.Concatenate()([b, c])
     pixels = tfl.IndependentBernoulli([6])(keras.layers.Dense(6)(both))
     vae = tfgen.models.VAE(encoder, keras.Model([b, c], pixels), prior)
-    vae.compile(keras.optimizers.Adam(0.1), ELBO(estimator="enumerate"), jit_compile=False)
+    vae.compile(keras.optimizers.Adam(0.1), ELBO(estimator="enumerate"), run_eagerly=True)
     vae.fit(X, epochs=3, verbose=0)
     for factor in prior.factors.values():
         assert np.abs(factor.raw_parameters.numpy()).max() > 0.01
@@ -174,7 +174,7 @@ def test_fused_steps_give_what_single_steps_give(name):
 )
 def test_model_with_discrete_latents_is_saved_and_loaded(make, tmp_path):
     vae = make()
-    vae.compile("adam", IWLB(3, estimator="vimco"), jit_compile=False)
+    vae.compile("adam", IWLB(3, estimator="vimco"), run_eagerly=True)
     vae.fit(X, verbose=0)
     vae.save(tmp_path / "vae.keras")
     loaded = keras.models.load_model(tmp_path / "vae.keras")
@@ -309,7 +309,7 @@ def test_what_needs_a_path_through_z_is_refused_with_the_reason():
 
 def test_relaxed_training_logs_its_own_bound_and_evaluates_the_discrete_one():
     vae = binary_vae(posterior_layer(0.7))
-    vae.compile(keras.optimizers.Adam(1e-9), ELBO(200), jit_compile=False)
+    vae.compile(keras.optimizers.Adam(1e-9), ELBO(200), run_eagerly=True)
     history = vae.fit(X, validation_data=(X, X), verbose=0).history
     assert {"relaxed_elbo", "val_elbo"} < set(history)
     assert not {"elbo", "val_relaxed_elbo"} & set(history)
@@ -379,7 +379,7 @@ def test_relaxed_chain_is_discrete_outside_of_training():
             {"v": tfl.LearnedPrior(tfl.RelaxedBernoulli([2], 0.5)), "u": factor(v, 3)}
         ),
     )
-    vae.compile("adam", IWLB(3), jit_compile=False)
+    vae.compile("adam", IWLB(3), run_eagerly=True)
     history = vae.fit(X, verbose=0).history
     assert "relaxed_iwlb" in history
     z = vae.encode(X).sample(20, seed=0)
@@ -395,7 +395,7 @@ def test_relaxed_chain_is_discrete_outside_of_training():
 def test_temperature_is_annealed_geometrically():
     layer = posterior_layer(3.0)
     vae = binary_vae(layer)
-    vae.compile("adam", "elbo", jit_compile=False)
+    vae.compile("adam", "elbo", run_eagerly=True)
     seen = []
     watch = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: seen.append(float(layer.temperature.numpy()))
@@ -404,7 +404,7 @@ def test_temperature_is_annealed_geometrically():
     vae.fit(X, epochs=4, batch_size=8, callbacks=[annealing, watch], verbose=0)
     np.testing.assert_allclose(seen, [1.0, 0.5, 0.25, 0.25], rtol=1e-6)
     plain = binary_vae()
-    plain.compile("adam", ELBO(estimator="enumerate"), jit_compile=False)
+    plain.compile("adam", ELBO(estimator="enumerate"), run_eagerly=True)
     with pytest.raises(ValueError, match="without one"):
         plain.fit(X, callbacks=[annealing], verbose=0)
     with pytest.raises(ValueError, match="`end`"):

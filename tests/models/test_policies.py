@@ -49,7 +49,7 @@ def test_weights_of_the_true_posterior(policy, kind):
 def test_fit_refine_and_sample(policy, kind):
     make, data, log_prob = MODELS[kind]
     vae = make(**OFF)
-    vae.compile(keras.optimizers.Adam(1e-3), "iwlb", metrics=["mse"], jit_compile=False)
+    vae.compile(keras.optimizers.Adam(1e-3), "iwlb", metrics=["mse"], run_eagerly=True)
     history = vae.fit(data, epochs=2, batch_size=10, verbose=0).history
     assert all(np.isfinite(values).all() for values in history.values())
     refined = vae.refine(data, 3, seed=0)
