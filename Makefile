@@ -30,7 +30,7 @@ help:
 	@echo "make lint       ruff: check the code, without changing it"
 	@echo "make format     ruff: correct and format the code"
 	@echo "make typecheck  mypy over tfgen"
-	@echo "make ci         lint, typecheck, test, docs"
+	@echo "make ci         lint, typecheck, test, test-slow"
 	@echo "make clean      remove .venv, caches and built files"
 
 # The stamp is touched last, so that an interrupted installation is repeated.
@@ -112,7 +112,7 @@ format: $(VENV)/test.stamp
 typecheck: $(VENV)/test.stamp
 	$(RUN) -m mypy
 
-ci: lint typecheck test docs
+ci: lint typecheck test test-slow
 
 clean:
 	rm -rf $(VENV) build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache
