@@ -264,7 +264,6 @@ def test_data_whose_order_is_not_known_give_a_warning(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.long  # three minutes; `make kills` runs 50
 def test_ten_kills_of_ten_change_no_bit():
     process = subprocess.run(
         [sys.executable, "-m", "tests.training.kills", "10"],
