@@ -270,7 +270,7 @@ def test_ten_kills_of_ten_change_no_bit():
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
         check=False,
     )
     assert process.returncode == 0, process.stdout + process.stderr
