@@ -224,7 +224,8 @@ def check_event(shape: tuple, name: str, event_shape: tuple, hint: str = "") -> 
     if not fits:
         needed_text = ", ".join(["N", *("any" if n is None else str(n) for n in needed)])
         if tuple(shape) == needed:
-            hint = f"Give a batch: for one example, `{name}[None]`."
+            batch = f"Give a batch: for one example, `{name}[None]`."
+            hint = batch if name == "x" else f"{batch} {hint}".rstrip()
         raise ValueError(
             f"`{name}` must have shape ({needed_text}); received {tuple(shape)}. "
             f"{hint or 'Reshape it.'}"
