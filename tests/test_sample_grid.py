@@ -131,7 +131,11 @@ def test_conditional_gan_is_drawn_a_row_of_the_condition_an_image(tmp_path):
     grid = SampleGrid(
         tmp_path, condition=condition, value_range=(-1, 1), num_columns=2, zoom=1
     )
-    fit(gan, grid, x={"x": X, "c": np.ones([8, 1], "float32")}, epochs=1)
+    given = {"x": X, "c": np.ones([8, 1], "float32")}
+    with pytest.raises(ValueError, match=r"`condition` of `SampleGrid`.*\['c'\]"):
+        fit(gan, SampleGrid(tmp_path), x=given)
+    assert int(gan.optimizer.iterations) == 0
+    fit(gan, grid, x=given, epochs=1)
     samples = np.clip(gan.sample(seed=0, condition=condition), -1, 1)
     picture = pixels(tmp_path / "epoch_0001.png")
     for number in range(2):

@@ -1,5 +1,7 @@
 """What users of Keras expect to work: datasets, callbacks' directions, summaries."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -95,7 +97,9 @@ def test_fit_on_a_labelled_dataset_says_how_to_drop_the_labels():
     labelled = batches(X, np.arange(10))
     with pytest.raises(ValueError, match=r"pass `dataset.map\(lambda x, y: x\)`"):
         model.fit(labelled, verbose=0)
-    model.fit(labelled.map(lambda x, y: x), verbose=0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "`shuffle=True`")
+        model.fit(labelled.map(lambda x, y: x), verbose=0)
 
 
 def test_images_for_a_likelihood_of_vectors_are_told_of_flatten():

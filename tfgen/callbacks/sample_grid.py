@@ -44,7 +44,8 @@ class SampleGrid(keras.callbacks.Callback):
 
     Raises:
         ValueError: if there is neither `directory` nor `log_dir`, or an argument is out of
-            range; in `fit`, before the first step, if the samples are not images.
+            range; in `fit`, before the first step, if the samples are not images, or if
+            a conditional model's `condition` is missing.
         TypeError: if an argument is of the wrong type; in `fit`, if the model is neither a
             `VAE` nor a `GAN`.
 
@@ -116,6 +117,14 @@ class SampleGrid(keras.callbacks.Callback):
             raise TypeError(
                 "`SampleGrid` draws the samples of a `VAE` or a `GAN`; received a "
                 f"{type(self.model).__name__}."
+            )
+        is_gan = isinstance(self.model, GAN)
+        of = self.model if is_gan else self.model.structure
+        if of.conditions and self.condition is None:
+            raise ValueError(
+                "`condition` of `SampleGrid` must be given, since the model has the "
+                f"conditions {list(of.conditions)}; received None. Pass a row for each "
+                "image, such as `condition={'c': np.arange(10)}`."
             )
         self._is_first = True
         if self.log_dir is not None:

@@ -128,7 +128,7 @@ def inference_gap(
         names = {
             "log_prob": "log p(x)",
             "refined_elbo": "ELBO, best of the family",
-            "elbo": "ELBO, encoder",
+            "elbo": "ELBO",
         }
         rows = [
             (

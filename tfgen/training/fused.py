@@ -309,6 +309,8 @@ class FusedModel(keras.Model):
             call.x = data.rows(steps) if self.is_fused else data.batches()
             call.steps_per_epoch = data.num_batches
             call.shuffle = False
+        elif isinstance(call.x, tf.data.Dataset):
+            call.shuffle = False  # is ignored, and Keras warns of True, the default
         if self.is_fused:
             if self.built and not self.optimizer.built:
                 with self.distribute_strategy.scope():

@@ -15,7 +15,7 @@ _MANY = 0.01
 _ADVICE = (
     "The discriminator gives almost all samples a far smaller ratio than a few: it may be "
     "overconfident, or the generator far from the data. Calibrate the logit by "
-    "`GAN.calibrate`, "
+    "`GAN.calibrate` unless it is, "
 )
 
 
@@ -54,7 +54,10 @@ def make_report(corrected: Corrected, log_bound: float | None) -> CorrectionRepo
     total = int(tried.sum())
     rate = float(accepted.sum()) / total
     more = "give it more proposals or steps" + (
-        "." if log_bound is None else f", or a lower `log_bound` than {log_bound:.3g}."
+        "."
+        if log_bound is None
+        else f", or a lower `log_bound` than {log_bound:.3g}, such as that of "
+        "`GAN.calibrate(..., bound_quantile=0.95)`."
     )
     if not accepted.any():
         raise RuntimeError(
