@@ -127,6 +127,21 @@ def test_a_resumed_run_chooses_as_the_interrupted_one_bit_for_bit(pays_from, tmp
     assert runs.differences(runs.outcome(expected), runs.outcome(resumed)) == []
 
 
+def test_a_called_function_may_return_nothing():
+    note = tf.Variable(0.0)
+
+    @tf.function
+    def write(x):
+        note.assign(tf.reduce_sum(x))
+
+    def run(x):
+        write(x)
+        return 2 * x
+
+    graph = tf.function(run).get_concrete_function(tf.TensorSpec([3])).graph
+    assert Work.of(graph).operations > 3
+
+
 def test_called_functions_are_counted_as_if_they_were_written_out():
     def work(threefry):
         def run(x):

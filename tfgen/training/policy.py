@@ -104,7 +104,7 @@ class Work(NamedTuple):
             body = bodies[op.get_attr("f").name] if op.type in _CALLS else ()
             if body:
                 operations += len(body)
-                numbers += max(sizes) * sum(node.op != "Const" for node in body)
+                numbers += max(sizes, default=0) * sum(node.op != "Const" for node in body)
             else:
                 operations += 1
                 numbers += sum(sizes)
