@@ -3,7 +3,7 @@ r"""Static MNIST: the tables of arXiv 1509.00519 and 1705.07120, one command for
     python -m benchmarks.static_mnist --num_samples=50 --minutes=30
     python -m benchmarks.static_mnist --model=two_layers --num_samples=50 --minutes=40
     python -m benchmarks.static_mnist --model=vamp_prior --minutes=30
-    python -m benchmarks.static_mnist --evaluate=static_mnist_k50
+    python -m benchmarks.static_mnist --evaluate=k50.keras --num_samples=50
 
 Trains a model by L_K with K `num_samples`, for that many minutes (compiling and validation
 included), and prints log p(x) of the 10,000 test images by 5,000 importance samples
@@ -32,7 +32,8 @@ kill it continues from `--backup_dir`.
 
 The effect of each of these is in `benchmarks/RESULTS.md`. `--output=NAME.keras` saves
 the model, and `--evaluate` prints the row of a saved one: a file, or a name in
-`saved_models/`.
+`saved_models/`; give its `--model` and `--num_samples` too, which choose test L_K and the
+published figure.
 
 The data are read from `--data`; see `tfgen.datasets.load_static_mnist`.
 """
