@@ -147,7 +147,7 @@ def sample_gan(dataset: str, loss: str, num_samples: int) -> dict[str, tuple]:
     try:
         calibration = gan.calibrate(held_out, seed=_SEED.value + 1, bound_quantile=0.95)
         correction = tfgen.models.RejectionSampling(
-            num_proposals=20, calibration=calibration
+            num_proposals=64, calibration=calibration
         )
         samples, info = gan.sample(
             num_samples, seed=_SEED.value, correction=correction, return_info=True

@@ -1,4 +1,4 @@
-"""Training speed of tfgen and its peers: examples a second, in turn, in one run.
+"""Speed of tfgen and its peers: examples a second, in turn, in one run.
 
     python -m benchmarks.train --configuration=k1 --rounds=5
     python -m benchmarks.train --configuration=batch_sizes --contenders=tfgen,"JAX scan"
@@ -6,7 +6,8 @@
 Every contender runs in a process of its own, one after another, round after round, so
 that a change of the machine's speed affects all alike. The table gives medians, and
 ratios of the rounds' pairs. Contenders that are not installed (JAX, PyTorch) are left out
-and named; `--jax_python` names another interpreter that has JAX.
+and named, those without a program for a configuration are left out; `--jax_python` names
+another interpreter that has JAX.
 """
 
 import json
@@ -24,9 +25,17 @@ _CONFIGURATIONS = {
     "k1": [Task(1, 100)],
     "k5": [Task(5, 100)],
     "k50": [Task(50, 20, num_examples=4_000)],
-    "gan": [Task(0, 128, num_examples=25_600)],
-    "batch_sizes": [Task(1, size) for size in (20, 50, 200, 500)],
+    "batch_sizes": [Task(1, size) for size in (20, 50, 200, 500, 2_000)],
     "units": [Task(1, 100, num_examples=10_000, units=units) for units in (50, 400, 800)],
+    "full_covariance": [Task(1, 100, posterior="full")],
+    "convolutions": [Task(1, 100, num_examples=2_000, network="convolutional")],
+    "mean_field": [Task(1, 100, kind="mean_field")],
+    "gan": [Task(1, 128, num_examples=25_600, kind="gan")],
+    "gan_convolutions": [
+        Task(1, 128, num_examples=2_560, kind="gan", network="convolutional")
+    ],
+    "log_prob": [Task(5_000, 100, kind="log_prob")],
+    "sample": [Task(1, 100, num_examples=100_000, kind="sample")],
 }
 
 _CONFIGURATION = flags.DEFINE_enum(
@@ -44,7 +53,7 @@ _INDEX = flags.DEFINE_integer("index", 0, "Internal: of the sweep's tasks.")
 def _tfgen(task: Task, seconds: float, **kwargs: int) -> tuple[float, float]:
     from benchmarks.peers import tfgen_fit, tfgen_gan
 
-    if task.is_gan:
+    if task.kind == "gan":
         return tfgen_gan.run(task, seconds)
     return tfgen_fit.run(task, seconds, **kwargs)
 
@@ -62,11 +71,10 @@ def _torch(task: Task, seconds: float, compiled: bool) -> tuple[float, float]:
 
 
 def _jax(task: Task, seconds: float) -> tuple[float, float]:
-    from benchmarks.peers import jax_gan, jax_scan
+    from benchmarks.peers import jax_evaluation, jax_gan, jax_mean_field, jax_scan
 
-    if task.is_gan:
-        return jax_gan.run(task, seconds)
-    return jax_scan.run(task, seconds)
+    runs = {"vae": jax_scan, "gan": jax_gan, "mean_field": jax_mean_field}
+    return runs.get(task.kind, jax_evaluation).run(task, seconds)
 
 
 def _limit(task: Task, seconds: float) -> tuple[float, float]:
@@ -86,6 +94,20 @@ _RUNS: dict[str, Callable] = {
     "PyTorch compiled": lambda t, s: _torch(t, s, True),
     "matrix products": _limit,
 }
+
+
+def _can(name: str, task: Task) -> bool:
+    """Whether a contender is written for a task."""
+    plain = task.network == "dense" and task.posterior == "diagonal"
+    if name == "tfgen, 1 backward":
+        return task.kind == "vae" and task.num_samples > 1
+    if name.startswith("Keras"):
+        return task.kind == "vae" and plain
+    if name.startswith("PyTorch"):
+        return task.kind in ("vae", "gan") and task.posterior == "diagonal"
+    if name == "matrix products":
+        return task.kind != "gan" and task.network == "dense"
+    return True
 
 
 def _measure(name: str, index: int) -> tuple[float, float, float] | str:
@@ -124,10 +146,7 @@ def main(argv: list[str]) -> None:
 
 
 def _compare(index: int, task: Task) -> None:
-    names = _CONTENDERS.value or list(_RUNS)
-    names = [n for n in names if "backward" not in n or task.num_samples > 1]
-    if task.is_gan:
-        names = ["tfgen", "JAX scan"]
+    names = [n for n in _CONTENDERS.value or list(_RUNS) if _can(n, task)]
     results: dict[str, list] = {name: [] for name in names}
     missing = {}
     for round_number in range(_ROUNDS.value):
@@ -139,10 +158,10 @@ def _compare(index: int, task: Task) -> None:
             results[name].append(result)
             print(f"round {round_number + 1}: {name}: {result[0]:.0f}", file=sys.stderr)
     print(
-        f"\nK = {task.num_samples}, batch {task.batch_size}, {task.units} units, "
-        f"{_ROUNDS.value} rounds\n"
+        f"\n{_CONFIGURATION.value}: K = {task.num_samples}, batch {task.batch_size}, "
+        f"{task.units} units, {_ROUNDS.value} rounds\n"
     )
-    print("| | examples/s | min–max | tfgen's ratio | first epoch, s | peak MB |")
+    print(f"| | {task.unit}/s | min–max | tfgen's ratio | first epoch, s | peak MB |")
     print("|---|---|---|---|---|---|")
     for name, runs in results.items():
         if not runs:

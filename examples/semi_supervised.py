@@ -158,7 +158,7 @@ def main(argv: list[str]) -> None:
     estimator = {"y": "enumerate", "z": "reparameterized"}
     optimizer = keras.optimizers.Adam(_LEARNING_RATE.value)
     loss = tfgen.losses.ELBO(estimator=estimator)
-    model.compile(optimizer, loss, jit_compile=False)  # a second model is in the step
+    model.compile(optimizer, loss)
     model.fit(x, batch_size=_BATCH_SIZE.value, epochs=_EPOCHS.value, verbose=0)
 
     print(

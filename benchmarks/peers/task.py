@@ -1,4 +1,4 @@
-"""The task that every contender trains: Burda et al.'s one-layer model of static MNIST."""
+"""The tasks of `benchmarks.train`: by default Burda et al.'s one-layer model of MNIST."""
 
 import dataclasses
 import math
@@ -8,24 +8,56 @@ from collections.abc import Callable
 
 import numpy as np
 
-__all__ = ["LATENT", "PIXELS", "Task", "data", "flops_per_example", "throughput"]
+__all__ = [
+    "CHANNELS",
+    "GAN_LATENT",
+    "GAN_UNITS",
+    "LATENT",
+    "PIXELS",
+    "SIDE",
+    "Task",
+    "data",
+    "flops_per_example",
+    "throughput",
+]
 
-PIXELS, LATENT = 784, 50
+PIXELS, LATENT, SIDE = 784, 50, 28
+CHANNELS = 16  # of the first convolution; the second has twice as many
+GAN_LATENT, GAN_UNITS = 64, 256
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """K samples an example (0: a GAN), examples a step and in memory, units a layer."""
+    """What is trained or computed; the contenders' networks are the same.
+
+    Attributes:
+        num_samples: K of the bound, or importance samples of an example for `log_prob`.
+        batch_size: examples a step; those of a call for `log_prob` and `sample`.
+        num_examples: in memory.
+        units: of a dense layer.
+        kind: `vae`, `mean_field` or `gan` train; `log_prob` and `sample` compute.
+        network: `dense`, or `convolutional` with `CHANNELS`.
+        posterior: of a VAE, with a `diagonal` or a `full` covariance.
+    """
 
     num_samples: int
     batch_size: int
     num_examples: int = 20_000
     units: int = 200
+    kind: str = "vae"
+    network: str = "dense"
+    posterior: str = "diagonal"
 
     @property
-    def is_gan(self) -> bool:
-        """Whether it is the GAN of `tfgen_gan.py`, which fixes its own layers."""
-        return self.num_samples == 0
+    def unit(self) -> str:
+        """What the speeds count."""
+        return "sample-images" if self.kind == "log_prob" else "examples"
+
+    @property
+    def params_size(self) -> int:
+        """The encoder's outputs."""
+        scale = LATENT * (LATENT + 1) // 2 if self.posterior == "full" else LATENT
+        return LATENT + scale
 
 
 def data(num_examples: int) -> np.ndarray:
@@ -40,10 +72,14 @@ def data(num_examples: int) -> np.ndarray:
 
 
 def flops_per_example(task: Task) -> float:
-    """Operations of the matrix products alone, forward and backward."""
+    """Operations of the matrix products alone, of training forward and backward."""
     units = task.units
-    encoder = PIXELS * units + units * units + units * 2 * LATENT
+    encoder = PIXELS * units + units * units + units * task.params_size
     decoder = LATENT * units + units * units + units * PIXELS
+    if task.kind == "mean_field":
+        return 6.0 * decoder
+    if task.kind in ("log_prob", "sample"):
+        return 2.0 * decoder
     return 6.0 * (encoder + task.num_samples * decoder) - 2.0 * PIXELS * units
 
 

@@ -179,8 +179,12 @@ class GenerativeModel(FusedModel):
             **options: `tf.function`'s, such as `jit_compile=True`.
 
         Returns:
-            A `tf.function`, traced once for each signature.
+            A `tf.function`, traced once for each signature. While another function is
+            traced, the Python function itself: XLA takes whatever a differentiated call
+            depends on for constants, and would compile every step anew.
         """
+        if not tf.executing_eagerly():
+            return make()
         key = (name, *sorted(options.items()))
         if key not in self._programs:
             program = tf.function(make(), autograph=False, **options)
