@@ -92,6 +92,12 @@ _ENCODER_DROPOUT = flags.DEFINE_float(
     lower_bound=0.0,
     upper_bound=1.0,
 )
+_DREAMS = flags.DEFINE_integer(
+    "dreams",
+    0,
+    "Samples of a one-layer model at each step, of which the encoder is to find the z.",
+    lower_bound=0,
+)
 _TEST_SAMPLES = flags.DEFINE_integer("test_samples", 5000, "For log p(x).", lower_bound=2)
 _DATA = flags.DEFINE_string(
     "data", str(_ROOT.parent / "shared" / "data" / "static_mnist.npz"), "The images."
@@ -153,19 +159,54 @@ def _network(
     return keras.Model(inputs, distribution(event_size)(params))
 
 
+class DreamingVAE(tfgen.models.VAE):
+    """A VAE whose encoder learns from samples of the model, too, which never run out.
+
+    The loss has in addition -log q(z|x) of z drawn from the prior and x from p(x|z), whose
+    gradient reaches the encoder alone: it can't overfit them as it overfits the data.
+    Source: Zhang and others, arXiv 2205.11640; Hinton and others, the wake-sleep algorithm.
+    """
+
+    num_dreams = 0
+
+    def compute_loss(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """The bound's loss and, weighted as examples are, that of the dreams."""
+        loss = super().compute_loss(x, y, *args, **kwargs)
+        if not self.num_dreams:
+            return loss
+        first, second = (
+            tfgen.random.fold_in(
+                tfgen.random.next_key(self.seed_generator), tf.range(self.num_dreams)
+            )
+            for _ in range(2)
+        )
+        z = tfgen.random.normal(first, self.decoder.input_shape[1:])
+        mean = tf.stop_gradient(self.decoder(z).mean())
+        dreams = tf.cast(tfgen.random.uniform(second, mean.shape[1:]) < mean, z.dtype)
+        share = self.num_dreams / tf.cast(tf.shape(y)[0], z.dtype)
+        return loss - share * tf.reduce_mean(self.encoder(dreams).log_prob(z))
+
+
 def make_model(
-    name: str = "one_layer", dropout: float = 0.0, pseudo_inputs: np.ndarray | None = None
+    name: str = "one_layer",
+    dropout: float = 0.0,
+    pseudo_inputs: np.ndarray | None = None,
+    num_dreams: int = 0,
 ) -> tfgen.models.VAE:
     """A model of one of the papers; `vamp_prior` starts at `pseudo_inputs`, 500 images."""
+    if num_dreams and name != "one_layer":
+        raise ValueError(f"`dreams` must be 0 for `{name}`; received {num_dreams}.")
     normal = tfgen.layers.MultivariateNormalDiag
     bernoulli = tfgen.layers.IndependentBernoulli
     x = keras.Input([784], name="x")
     if name == "one_layer":
         z = keras.Input([50], name="z")
-        return tfgen.models.VAE(
+        model = DreamingVAE(
             _network([x], [200, 200], normal, 50, dropout=dropout),
             _network([z], [200, 200], bernoulli, 784),
         )
+        model.num_dreams = num_dreams
+        return model
     if name == "two_layers":
         z1, z2 = keras.Input([100], name="z1"), keras.Input([50], name="z2")
         joint = tfgen.layers.JointDistribution
@@ -400,7 +441,9 @@ def main(argv: list[str]) -> None:
     if _EVALUATE.value:
         model, minutes = load(_EVALUATE.value), pathlib.Path(_EVALUATE.value).stem
     else:
-        model = make_model(_MODEL.value, _ENCODER_DROPOUT.value, x_train[:500])
+        model = make_model(
+            _MODEL.value, _ENCODER_DROPOUT.value, x_train[:500], _DREAMS.value
+        )
         if _SCHEDULE.value == "paper":
             train_by_epochs(model, x_train)
             minutes = "the paper's"
