@@ -24,6 +24,8 @@ Weights are chosen on `valid` alone. Differences from the papers:
 - K rises over the training, see `--phases`: 1 for a quarter of the time, 5 up to 70 % of
   it where that is less than `num_samples`, then `num_samples`; and from K = 10 on the
   gradient is computed for one of the K samples, drawn by weight.
+- With `--dreams=N` the encoder learns from N samples of the model at each step, too
+  (arXiv 2205.11640), which it can't overfit: they are new at every step.
 - The result is an average of the weights, over about the last tenth of the steps.
 
 `--schedule=paper` is the training of arXiv 1509.00519 instead: batches of 20, Adam at 1e-3
@@ -95,7 +97,7 @@ _ENCODER_DROPOUT = flags.DEFINE_float(
 _DREAMS = flags.DEFINE_integer(
     "dreams",
     0,
-    "Samples of a one-layer model at each step, of which the encoder is to find the z.",
+    "Samples of a one-layer model that its encoder learns from at each step.",
     lower_bound=0,
 )
 _TEST_SAMPLES = flags.DEFINE_integer("test_samples", 5000, "For log p(x).", lower_bound=2)
@@ -181,7 +183,7 @@ class DreamingVAE(tfgen.models.VAE):
             for _ in range(2)
         )
         z = tfgen.random.normal(first, self.decoder.input_shape[1:])
-        mean = tf.stop_gradient(self.decoder(z).mean())
+        mean = self.decoder(z).mean()
         dreams = tf.cast(tfgen.random.uniform(second, mean.shape[1:]) < mean, z.dtype)
         share = self.num_dreams / tf.cast(tf.shape(y)[0], z.dtype)
         return loss - share * tf.reduce_mean(self.encoder(dreams).log_prob(z))

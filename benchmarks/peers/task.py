@@ -91,7 +91,8 @@ def throughput(
     Args:
         run_epochs: trains for so many epochs, as one call of `fit` does.
         num_examples: of an epoch.
-        seconds: how long to measure, after an epoch to warm up and one to plan by.
+        seconds: how long to measure, after an epoch to warm up and one to plan by, which
+            is the measurement if it lasts as long itself.
     """
 
     def timed(epochs: int) -> float:
@@ -100,5 +101,7 @@ def throughput(
         return time.perf_counter() - start
 
     first, second = timed(1), timed(1)
-    epochs = max(1, math.ceil(seconds / second))
+    if second >= seconds:
+        return num_examples / second, first
+    epochs = math.ceil(seconds / second)
     return epochs * num_examples / timed(epochs), first

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import pathlib
 import re
 import subprocess
@@ -16,6 +17,8 @@ PLAN = """
 import json
 from benchmarks import static_mnist
 import numpy as np
+import tensorflow as tf
+import tfgen
 
 def kernels(name):
     model = static_mnist.make_model(name, pseudo_inputs=np.zeros([500, 784]))
@@ -23,7 +26,23 @@ def kernels(name):
     shapes = [list(w.shape) for w in model.trainable_weights]
     return [shape for shape in shapes if len(shape) > 1]
 
+def loss_of_dreams():
+    # Of an encoder that returns N(0, I): its value, and which weights it has a gradient in.
+    model = static_mnist.make_model(num_dreams=2000)
+    model.build((None, 784))
+    last = [layer for layer in model.encoder.layers if layer.weights][-1]
+    kernel, bias = last.get_weights()
+    bias[50:] = np.log(np.e - 1.0)
+    last.set_weights([0.0 * kernel, bias])
+    tfgen.models.VAE.compute_loss = lambda self, *args, **kwargs: tf.constant(0.0)
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(x=None, y=tf.zeros([100, 784]))
+    parts = [model.encoder.trainable_weights, model.decoder.trainable_weights]
+    gradients = tape.gradient(loss, [[w.value for w in part] for part in parts])
+    return float(loss), [[g is not None for g in part] for part in gradients]
+
 print(json.dumps({
+    "dreams": loss_of_dreams(),
     "phases": {
         k: [(p.loss.num_samples, p.end) for p in static_mnist.make_phases(k)]
         for k in (1, 2, 5, 10, 50)
@@ -42,6 +61,13 @@ def test_last_phase_is_by_the_rows_own_bound_and_the_model_is_the_papers(run_pyt
         assert list(ends) == sorted(set(ends))
         assert list(samples) == sorted(set(samples))
         assert phases[-1] == [int(num_samples), 1.0]
+    # E -log N(z; 0, I), 50 dimensions, of 2,000 dreams beside 100 images; no more than 4
+    # standard errors from it.
+    loss, (encoder, decoder) = plan["dreams"]
+    expected = 25.0 * (math.log(2.0 * math.pi) + 1.0)
+    assert abs(loss / 20.0 - expected) < 4.0 * math.sqrt(25.0 / 2_000)
+    assert all(encoder)
+    assert not any(decoder)
     assert plan["written"] == [[5, None, 0.5], [50, 5, 1.0]]
     chain = lambda *sizes: [list(pair) for pair in itertools.pairwise(sizes)]
     one = chain(784, 200, 200, 100) + chain(50, 200, 200, 784)

@@ -29,7 +29,13 @@ def test_table_has_the_limit_and_tells_who_is_missing():
 
 @pytest.mark.slow
 @pytest.mark.long
-@pytest.mark.parametrize("configuration", ["k1", "k5", "k50", "gan"])
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        *("k1", "k5", "k50", "full_covariance", "convolutions", "mean_field", "sample"),
+        *("gan", "gan_convolutions"),
+    ],
+)
 def test_every_contender_trains(configuration):
     speeds, printed = table(f"--configuration={configuration}")
     assert 0 < speeds["tfgen"] < speeds.get("matrix products", float("inf"))
