@@ -115,7 +115,7 @@ def test_a_draw_is_few_operations_of_a_graph_whose_shapes_are_known():
     assert len(draw.get_concrete_function().graph.get_operations()) < 100
     assert shapes == [[3, None, 5]]
     expected = random.normal(random.row_keys(0, 7, tf.range(4)), [5], num_samples=3)
-    np.testing.assert_allclose(draw(tf.range(4)), expected, rtol=1e-6)
+    np.testing.assert_allclose(draw(tf.range(4)), expected, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("neighbour", ["seed", "step", "row", "sample", "element"])

@@ -37,7 +37,9 @@ def test_data_are_broadcast_against_logits_and_may_be_integers():
     logits = tf.constant(np.random.default_rng(0).normal(size=[3, 4, 5]), tf.float32)
     x = tf.constant(np.random.default_rng(1).integers(0, 2, [4, 5]), tf.int32)
     expected = tfd.Bernoulli(logits=logits).log_prob(x)
-    np.testing.assert_allclose(Bernoulli(logits=logits).log_prob(x), expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        Bernoulli(logits=logits).log_prob(x), expected, rtol=1e-6, atol=1e-6
+    )
 
 
 def test_probs_are_tfps():

@@ -42,7 +42,7 @@ def test_the_density_is_that_of_the_distribution_in_the_config(prior):
     )
     x = prior.sample(seed=(1, 2)) if not isinstance(prior, tfl.TensorDistribution) else 0.5
     x = tf.cast(x + tf.zeros([2]), prior.dtype)
-    np.testing.assert_allclose(again.log_prob(x), prior.log_prob(x), rtol=1e-6)
+    np.testing.assert_allclose(again.log_prob(x), prior.log_prob(x), rtol=1e-6, atol=1e-6)
 
 
 class Normal(tfd.Normal):

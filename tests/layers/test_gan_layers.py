@@ -164,7 +164,7 @@ def test_projection_logit_is_its_equation():
     by_hand = np.sum(embeddings[c] * features, 1) + features @ kernel[:, 0] + bias[0]
     np.testing.assert_allclose(logits[:, 0], by_hand, rtol=1e-5)
     column = layer([tf.constant(features), tf.constant(c[:, None])])
-    np.testing.assert_allclose(column, logits, rtol=1e-6)
+    np.testing.assert_allclose(column, logits, rtol=1e-6, atol=1e-6)
     config = keras.saving.serialize_keras_object(layer)
     assert keras.saving.deserialize_keras_object(config).num_classes == 3
 

@@ -115,7 +115,9 @@ def test_a_keras_regularizer_counts_as_on_a_tensor():
         "linear", activity_regularizer=keras.regularizers.L2(0.1)
     )
     dense(tf.constant(PARAMS[:, :D]))
-    np.testing.assert_allclose(added_loss(layer, PARAMS), dense.losses[0], rtol=1e-6)
+    np.testing.assert_allclose(
+        added_loss(layer, PARAMS), dense.losses[0], rtol=1e-6, atol=1e-6
+    )
 
 
 @both
@@ -217,11 +219,11 @@ def test_the_config_holds_the_prior(prior, kind):
             regularizer.layers[0].set_weights(prior.get_weights())
     q = tfl.MultivariateNormalDiag(D)(PARAMS)
     if kind == "regularizer":
-        np.testing.assert_allclose(theirs(q), ours(q), rtol=1e-6)
+        np.testing.assert_allclose(theirs(q), ours(q), rtol=1e-6, atol=1e-6)
     else:
         assert theirs(q) is q
         ours(q)
-        np.testing.assert_allclose(theirs.losses, ours.losses, rtol=1e-6)
+        np.testing.assert_allclose(theirs.losses, ours.losses, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_a_family_without_a_rule_is_drawn_row_by_row(make):
     assert draws.shape == [3, 4, *distribution.event_shape]
     # Each row has numbers of its own, which do not depend on the others'.
     part = tfgen.layers.sample(make(a[2:]), KEYS[2:], 3)
-    np.testing.assert_allclose(draws[:, 2:], part, rtol=1e-6)
+    np.testing.assert_allclose(draws[:, 2:], part, rtol=1e-6, atol=1e-6)
     assert len(np.unique(draws)) == tf.size(draws)
     compiled = tf.function(lambda: tfgen.layers.sample(make(a), KEYS, 3))()
     np.testing.assert_allclose(draws, compiled, rtol=1e-5)
@@ -85,9 +85,11 @@ def test_a_family_without_a_rule_has_its_own_moments():
 def test_every_spelling_of_a_standard_normal_gives_the_same_draws(prior):
     assert tfgen.layers.is_keyed_by_row(prior)
     expected = tfgen.random.normal(KEYS, [2], 3)
-    np.testing.assert_allclose(tfgen.layers.sample(prior, KEYS, 3), expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        tfgen.layers.sample(prior, KEYS, 3), expected, rtol=1e-6, atol=1e-6
+    )
     z, log_prob = tfgen.layers.sample_and_log_prob(prior, KEYS, 3)
-    np.testing.assert_allclose(z, expected, rtol=1e-6)
+    np.testing.assert_allclose(z, expected, rtol=1e-6, atol=1e-6)
     by_hand = -0.5 * np.sum(expected**2, -1) - np.log(2 * np.pi)
     np.testing.assert_allclose(log_prob, by_hand, rtol=1e-5)
 
@@ -137,7 +139,7 @@ def test_a_registered_family_is_drawn_by_the_rows_keys():
     assert not tfgen.layers.is_keyed_by_row(tfd.InverseGamma(1.0, 1.0))
     draws = tfgen.layers.sample(q, KEYS, 3)
     uniform = tfgen.random.uniform(KEYS, [2], 3)
-    np.testing.assert_allclose(draws, inner.quantile(uniform), rtol=1e-6)
+    np.testing.assert_allclose(draws, inner.quantile(uniform), rtol=1e-6, atol=1e-6)
     mixture = tfd.MixtureSameFamily(tfd.Categorical(logits=tf.zeros([4, 2])), inner)
     assert tfgen.layers.sample(mixture, KEYS, 3).shape == (3, 4)
 

@@ -121,11 +121,13 @@ def test_a_function_may_convert_to_another_shape():
 def test_arithmetic_is_the_tensors():
     q = posterior(convert_to_tensor_fn="mean")
     mean = q.mean().numpy()
-    np.testing.assert_allclose(2.0 * q - 1.0, 2 * mean - 1, rtol=1e-6)
-    np.testing.assert_allclose(q / q, np.ones_like(mean), rtol=1e-6)
-    np.testing.assert_allclose(q @ tf.ones([2, 1]), mean.sum(1, keepdims=True), rtol=1e-6)
+    np.testing.assert_allclose(2.0 * q - 1.0, 2 * mean - 1, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(q / q, np.ones_like(mean), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(
+        q @ tf.ones([2, 1]), mean.sum(1, keepdims=True), rtol=1e-6, atol=1e-6
+    )
     np.testing.assert_allclose(-q, -mean)
-    np.testing.assert_allclose(tf.reduce_sum(q), mean.sum(), rtol=1e-6)
+    np.testing.assert_allclose(tf.reduce_sum(q), mean.sum(), rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(list(q)[1], mean[1])
     assert len(q) == 3
     assert q.shape == (3, 2)
@@ -160,7 +162,7 @@ def test_an_array_on_either_side_gives_a_tensor_with_a_gradient(left):
         (array > q, array > q.numpy()),
         (np.exp(q), np.exp(q.numpy())),
     ):
-        np.testing.assert_allclose(one, other, rtol=1e-6)
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
 
 
 def test_a_distribution_is_neither_true_nor_false():
@@ -188,9 +190,13 @@ def test_it_is_a_distribution_and_answers_as_tfps():
     inner = tfd.MultivariateNormalDiag(PARAMS[:, :2], tf.math.softplus(PARAMS[:, 2:]))
     z = q.sample(4, seed=0)
     for name in ("mean", "mode", "stddev", "variance", "covariance", "entropy"):
-        np.testing.assert_allclose(getattr(q, name)(), getattr(inner, name)(), rtol=1e-6)
+        np.testing.assert_allclose(
+            getattr(q, name)(), getattr(inner, name)(), rtol=1e-6, atol=1e-6
+        )
     for name in ("log_prob", "prob"):
-        np.testing.assert_allclose(getattr(q, name)(z), getattr(inner, name)(z), rtol=1e-6)
+        np.testing.assert_allclose(
+            getattr(q, name)(z), getattr(inner, name)(z), rtol=1e-6, atol=1e-6
+        )
     np.testing.assert_array_equal(q.loc, inner.loc)
 
 
