@@ -5,7 +5,30 @@ from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["in_row_blocks"]
+__all__ = ["in_row_blocks", "with_xla_if_possible"]
+
+
+def with_xla_if_possible(program: Callable[[bool], Callable], xla: bool) -> Callable:
+    """The program compiled by XLA, or without XLA from the first failure to compile on.
+
+    Args:
+        program: from whether XLA compiles it to a program.
+        xla: whether to try.
+
+    Returns:
+        A function of the programs' arguments.
+    """
+    state = {"xla": xla}
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if state["xla"]:
+            try:
+                return program(True)(*args, **kwargs)
+            except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+                state["xla"] = False  # something in the model has no XLA kernel
+        return program(False)(*args, **kwargs)
+
+    return call
 
 
 def in_row_blocks(

@@ -1,5 +1,6 @@
 """What every model that draws samples shares: counters, keys, programs, its config."""
 
+import math
 import os
 from collections.abc import Callable, Hashable
 from typing import Any, ClassVar
@@ -10,12 +11,20 @@ import tensorflow as tf
 
 from tfgen import random
 from tfgen.models import checks
+from tfgen.models.blocks import in_row_blocks, with_xla_if_possible
 from tfgen.models.config_sizes import check_sizes
 from tfgen.models.undocumented import without_retracing_warning
 from tfgen.serving.files import written_whole
 from tfgen.training import FusedModel
+from tfgen.training.policy import xla_pays
 
 __all__ = ["GenerativeModel"]
+
+# How many numbers of the samples a block may hold, 8 MB of float32, which a cache holds;
+# and from how many numbers in all XLA saves more than the 0.3 s that it takes longer to
+# compile: 10 against 27 ns of CPU each (binary images of 784-200-200-50, 2 cores).
+_BLOCK_NUMBERS = 2**21
+_XLA_NUMBERS = 2**24
 
 
 class GenerativeModel(FusedModel):
@@ -167,6 +176,31 @@ class GenerativeModel(FusedModel):
                 f"received num_samples=None and seed={seed!r}. Try `sample(16)`."
             )
         return self._keys(seed, checks.positive_integer(num_samples, "num_samples"))
+
+    def _drawn(
+        self, name: str, make: Callable, keys: tf.Tensor, given: Any, width: int
+    ) -> tf.Tensor:
+        """A program's draws in blocks of rows, compiled by XLA where this saves time.
+
+        Args:
+            name: of the program.
+            make: makes it: from keys `[B, 2]` and tensors `[B, ...]` to draws `[B, ...]`.
+            keys: `[N, 2]`.
+            given: a structure of tensors `[N, ...]`.
+            width: how many numbers the largest intermediate has for one row.
+        """
+        # Without XLA two traces: one of the first number of rows, one of any other.
+        options = {True: {"jit_compile": True}, False: {"reduce_retracing": True}}
+        count = keys.shape[0] if tf.executing_eagerly() else None
+        size, xla = max(1, _BLOCK_NUMBERS // width), False
+        if count is not None and count > size:
+            xla = count * width > _XLA_NUMBERS and xla_pays(self)
+            if not xla:  # any size will do
+                size = math.ceil(count / math.ceil(count / size))
+        run = with_xla_if_possible(
+            lambda xla: self.program(name, make, **options[xla]), xla
+        )
+        return in_row_blocks(lambda block: run(*block), (keys, given), count, size)
 
     # Programs.
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tfgen.models.blocks import in_row_blocks
+from tfgen.models.blocks import in_row_blocks, with_xla_if_possible
 
 __all__ = ["WeightSums", "importance_sums"]
 
@@ -93,7 +93,7 @@ def importance_sums(
         progress: called with the number of examples that are done.
     """
     rows = _UNKNOWN_ROWS if count is None else count
-    state = {"xla": xla and rows * num_samples * width > _XLA_NUMBERS}
+    run = with_xla_if_possible(program, xla and rows * num_samples * width > _XLA_NUMBERS)
     # Blocks of equal size, so that one program serves all of them.
     blocks = math.ceil(num_samples / max(1, _BLOCK_NUMBERS // width))
     samples = math.ceil(num_samples / blocks)
@@ -102,14 +102,7 @@ def importance_sums(
 
     def block_sums(part: Any, first: int) -> WeightSums:
         size = min(samples, num_samples - first)
-        arguments = (part, tf.constant(first))
-        try:
-            return program(state["xla"])(*arguments, num_samples=size)
-        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
-            if not state["xla"]:
-                raise
-            state["xla"] = False  # something in the model has no XLA kernel
-            return program(False)(*arguments, num_samples=size)
+        return run(part, tf.constant(first), num_samples=size)
 
     def sums(part: Any) -> WeightSums:
         parts = [block_sums(part, first) for first in range(0, num_samples, samples)]

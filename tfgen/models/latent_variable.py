@@ -292,7 +292,7 @@ class LatentVariableModel(GenerativeModel):
                 or they imply different numbers; or if a condition is missing or unknown.
             TypeError: if a number is not of an integer type.
         """
-        return self._sample(num_samples, seed, condition)[0]
+        return self._sample(0, num_samples, seed, condition)
 
     def sample_mean(
         self, num_samples: int | None = None, seed: Any = None, condition: Any = None
@@ -302,18 +302,23 @@ class LatentVariableModel(GenerativeModel):
         For binary pixels, a draw looks like salt-and-pepper noise, and a mean like an
         image.
         """
-        return self._sample(num_samples, seed, condition)[1]
+        return self._sample(1, num_samples, seed, condition)
 
     def _sample(
-        self, num_samples: int | None, seed: Any, condition: Any
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+        self, which: int, num_samples: int | None, seed: Any, condition: Any
+    ) -> tf.Tensor:
+        """Draws, 0, or means, 1: the other is not computed."""
         given = given_conditions(condition, self.structure, None)
         if given and num_samples is None and (seed is None or np.ndim(seed) == 0):
             num_samples = int(num_rows(given))
         keys = self._sample_keys(num_samples, seed)
         checks.check_same_rows(given, int(keys.shape[0]), "condition", "samples asked for")
-        program = self.program("sample", lambda: self._sample_by_key, reduce_retracing=True)
-        return program(keys, given)
+
+        def make() -> Callable:
+            return lambda keys, given: self._sample_by_key(keys, given)[which]
+
+        name = ("sample", "sample_mean")[which]
+        return self._drawn(name, make, keys, given, self._width)
 
     def _sample_by_key(
         self, keys: tf.Tensor, given: Mapping[str, Any]

@@ -560,9 +560,8 @@ class GAN(GenerativeModel):
         if correction is not None:
             samples, report = sample_corrected(self, keys, tensors, correction)
             return (samples, report) if return_info else samples
-        # Two traces: one of the first number of samples, one of any other.
-        program = self.program("sample", lambda: self._sample_by_key, reduce_retracing=True)
-        return program(keys, tensors)
+        width = int(np.prod(self.sample_shape))
+        return self._drawn("sample", lambda: self._sample_by_key, keys, tensors, width)
 
     @property
     def _sampler(self) -> keras.Model:
