@@ -104,8 +104,8 @@ def train_and_test() -> None:
     progress = lambda: (time.perf_counter() - begin) / seconds
     course = static_mnist.Course(progress, FLAGS.learning_rate, x_valid, 20)
     loss = tfgen.losses.IWLB(FLAGS.num_samples, estimator=_ESTIMATOR.value)
-    phases = [static_mnist.Phase(loss, 1.0)]
-    static_mnist.train(model, x_train, phases, course, FLAGS.batch_size)
+    phases = [static_mnist.Phase(loss, 1.0, FLAGS.batch_size)]
+    static_mnist.train(model, x_train, phases, course)
     trained = time.perf_counter() - begin
     examples = int(model.optimizer.iterations) * FLAGS.batch_size
     result = tfgen.evaluation.log_likelihood(model, x_test, FLAGS.test_samples, seed=0)

@@ -26,7 +26,7 @@ Weights are chosen on `valid` alone. Differences from the papers:
   gradient is computed for one of the K samples, drawn by weight.
 - With `--dreams=N` the encoder learns from N samples of the model at each step, too
   (arXiv 2205.11640), which it can't overfit: they are new at every step.
-- The result is an average of the weights, over about the last tenth of the steps.
+- The result is an average of the weights, over about the last tenth of the time.
 
 `--schedule=paper` is the training of arXiv 1509.00519 instead: batches of 20, Adam at 1e-3
 times 10^(-i/7) for 3^i epochs, i from 0 to 7, no choice of weights, no clock. After a
@@ -35,7 +35,9 @@ kill it continues from `--backup_dir`.
 The effect of each of these is in `benchmarks/RESULTS.md`. `--output=NAME.keras` saves
 the model, and `--evaluate` prints the row of a saved one: a file, or a name in
 `saved_models/`; give its `--model` and `--num_samples` too, which choose test L_K and the
-published figure.
+published figure. With `--check_images=200` log p(x) of as many test images is estimated by
+annealed importance sampling, too, and is printed beside importance sampling's;
+`benchmarks.log_prob_numpy` takes the same images.
 
 The data are read from `--data`; see `tfgen.datasets.load_static_mnist`.
 """
@@ -85,7 +87,8 @@ _BACKWARD_SAMPLES = flags.DEFINE_integer(
 _PHASES = flags.DEFINE_list(
     "phases",
     None,
-    "K and the share of the time when its phase ends, as 1@0.25,5@0.7,50@1.",
+    "K and the share of the time when its phase ends, as 1@0.25,5@0.7,50@1; a third part "
+    "is the batch size, as in 50@1@20.",
 )
 _ENCODER_DROPOUT = flags.DEFINE_float(
     "encoder_dropout",
@@ -108,6 +111,9 @@ _DATA = flags.DEFINE_string(
 _OUTPUT = flags.DEFINE_string("output", None, "A `.keras` file for the trained model.")
 _EVALUATE = flags.DEFINE_string(
     "evaluate", None, "Evaluate this instead of training: a file, or a name."
+)
+_CHECK_IMAGES = flags.DEFINE_integer(
+    "check_images", 0, "Test images evaluated in a second way.", lower_bound=0
 )
 _BACKUP_DIR = flags.DEFINE_string(
     "backup_dir", "out/static_mnist", "Where `--schedule=paper` keeps its state."
@@ -133,10 +139,11 @@ _VALIDATION_SAMPLES, _NUM_VALIDATED = 500, 1_000
 
 
 class Phase(NamedTuple):
-    """A part of the training: a loss, and the share of the time when it ends."""
+    """A part of the training: a loss, the share of the time when it ends, a batch size."""
 
     loss: tfgen.losses.Bound
     end: float
+    batch_size: int
 
 
 def _network(
@@ -243,6 +250,7 @@ def make_phases(
     num_samples: int,
     backward_samples: int | None = None,
     schedule: list[str] | None = None,
+    batch_size: int = 100,
 ) -> list[Phase]:
     """K = 1, then 5 if that is less than `num_samples`, then `num_samples`; or `schedule`.
 
@@ -250,13 +258,15 @@ def make_phases(
         num_samples: K of the last phase.
         backward_samples: of the last phase.
         schedule: the value of `--phases`.
+        batch_size: where the schedule has none.
     """
     if schedule is None:
         before = ["1@0.25"] * (num_samples > 1) + ["5@0.7"] * (num_samples > 5)
         schedule = [*before, f"{num_samples}@1"]
     phases = []
     for part in schedule:
-        count, end = int(part.split("@")[0]), float(part.split("@")[1])
+        count, end, *size = part.split("@")
+        count = int(count)
         drawn = backward_samples if count == num_samples else None
         if drawn is None and count >= 10:
             drawn = 1
@@ -265,7 +275,7 @@ def make_phases(
         bound = tfgen.losses.ELBO(estimator="stl")
         if count > 1:
             bound = tfgen.losses.IWLB(count, estimator="dreg", backward_samples=drawn)
-        phases.append(Phase(bound, end))
+        phases.append(Phase(bound, float(end), int(size[0]) if size else batch_size))
     ends = [phase.end for phase in phases]
     if phases[-1].loss.num_samples != num_samples or ends[-1] != 1 or ends != sorted(ends):
         raise ValueError(
@@ -306,7 +316,7 @@ class Course(keras.callbacks.Callback):
         self.best = -math.inf
         self.best_weights: list[np.ndarray] = []
         self._average: list[np.ndarray] = []
-        self._count = 0
+        self._averaged = 0.0  # how far the training was then
         self._validated = 0
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
@@ -320,15 +330,16 @@ class Course(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Averages the weights, validates the average, ends the phase."""
-        self._count += 1
+        part = self.progress()
         weights = [w.numpy() for w in self.model.trainable_weights]
         if not self._average:
             self._average = weights
-        # Weights of the last tenth or so, whatever the number of steps.
-        share = min(1.0, 10.0 / self._count)
+        # Of the last tenth or so of the time: of the steps it would be that of the small
+        # K, whose steps are many.
+        share = 1.0 - (self._averaged / max(part, self._averaged, 1e-9)) ** 10
+        self._averaged = max(part, self._averaged)
         for average, weight in zip(self._average, weights, strict=True):
             average += share * (weight - average)
-        part = self.progress()
         if _late(part) * _VALIDATIONS >= self._validated + 1 or part >= 1.0:
             self._validated = int(_late(part) * _VALIDATIONS)
             self._validate(weights, part)
@@ -354,17 +365,17 @@ def train(
     x: np.ndarray,
     phases: list[Phase],
     course: Course,
-    batch_size: int,
 ) -> None:
     """Trains through the phases; the model has the chosen weights at the end."""
     optimizer = keras.optimizers.AdamW(
         course.learning_rate, weight_decay=_WEIGHT_DECAY.value
     )
     for phase in phases:
-        print(f"{phase.loss!r}, up to {phase.end:.0%}", flush=True)
+        size = phase.batch_size
+        print(f"{phase.loss!r}, up to {phase.end:.0%}, batches of {size}", flush=True)
         model.compile(optimizer, phase.loss)
         course.phase_end = phase.end
-        model.fit(x, batch_size=batch_size, epochs=10**6, callbacks=[course], verbose=0)
+        model.fit(x, batch_size=size, epochs=10**6, callbacks=[course], verbose=0)
     for variable, best in zip(model.trainable_weights, course.best_weights, strict=True):
         variable.assign(best)
 
@@ -374,8 +385,10 @@ def train_by_clock(model: tfgen.models.VAE, x_train: np.ndarray, x: np.ndarray) 
     clock = time.process_time if _CLOCK.value == "cpu" else time.perf_counter
     begin, seconds = clock(), 60 * _MINUTES.value
     course = Course(lambda: (clock() - begin) / seconds, _LEARNING_RATE.value, x)
-    phases = make_phases(_NUM_SAMPLES.value, _BACKWARD_SAMPLES.value, _PHASES.value)
-    train(model, x_train, phases, course, _BATCH_SIZE.value)
+    phases = make_phases(
+        _NUM_SAMPLES.value, _BACKWARD_SAMPLES.value, _PHASES.value, _BATCH_SIZE.value
+    )
+    train(model, x_train, phases, course)
     return course.best
 
 
@@ -410,6 +423,25 @@ def evaluate(model: tfgen.models.VAE, images: tuple[np.ndarray, ...]) -> list[st
         f"{bound:.2f}",
         f"{log_prob.mean():.2f} ± {error:.2f}",
     ]
+
+
+def check(model: tfgen.models.VAE, x_test: np.ndarray, count: int) -> str:
+    """log p(x) of some test images by importance sampling and by annealing."""
+    chosen = np.random.default_rng(0).choice(len(x_test), count, replace=False)
+    x = x_test[chosen]
+    sampled = tfgen.evaluation.log_likelihood(model, x, _TEST_SAMPLES.value, seed=2)
+    annealed = tfgen.evaluation.annealed_importance_sampling(model, x, seed=2)
+    texts = []
+    for result in (sampled, annealed):
+        errors = result.standard_error.numpy()
+        noise = math.sqrt(np.mean(errors**2) / count)
+        texts.append(f"{np.mean(result.log_prob):.3f} ± {noise:.3f}")
+    difference = (annealed.log_prob - sampled.log_prob).numpy()
+    error = difference.std(ddof=1) / math.sqrt(count)
+    return (
+        f"{count} images, nats: importance sampling {texts[0]}, annealed {texts[1]}, "
+        f"difference {difference.mean():.3f} ± {error:.3f}"
+    )
 
 
 def keep(model: tfgen.models.VAE, filepath: str) -> None:
@@ -451,10 +483,8 @@ def main(argv: list[str]) -> None:
             minutes = "the paper's"
         else:
             train_by_clock(model, x_train, x_valid[:_NUM_VALIDATED])
-        epochs = int(model.optimizer.iterations) * _BATCH_SIZE.value / len(x_train)
-        print(
-            f"trained {(time.perf_counter() - begin) / 60:.1f} minutes, {epochs:.0f} epochs"
-        )
+        steps = int(model.optimizer.iterations)
+        print(f"trained {(time.perf_counter() - begin) / 60:.1f} minutes, {steps:,} steps")
         if _OUTPUT.value:
             keep(model, _OUTPUT.value)
     begin = time.perf_counter()
@@ -464,6 +494,8 @@ def main(argv: list[str]) -> None:
     published = f"{PUBLISHED[key]:.2f}" if key in PUBLISHED else "-"
     row = [str(_NUM_SAMPLES.value), minutes, str(_SEED.value), *cells, published]
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|\n| {' | '.join(row)} |")
+    if _CHECK_IMAGES.value:
+        print(f"\n{check(model, images[2], _CHECK_IMAGES.value)}")
 
 
 if __name__ == "__main__":
