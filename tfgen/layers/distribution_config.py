@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.layers.bernoulli import Bernoulli
+from tfgen.layers.bernoulli import Bernoulli, IndependentBernoullis
 from tfgen.layers.conversion import function_config
 from tfgen.layers.discretized_logistic import DiscretizedLogistic
 from tfgen.layers.multivariate_normal_tril import FastMultivariateNormalTriL
@@ -30,7 +30,10 @@ __all__ = [
 _CLASSES = {
     "tfd": vars(tfd),
     "tfb": vars(tfb),
-    "tfgen": {cls.__name__: cls for cls in (Bernoulli, DiscretizedLogistic, Normal)},
+    "tfgen": {
+        cls.__name__: cls
+        for cls in (Bernoulli, IndependentBernoullis, DiscretizedLogistic, Normal)
+    },
 }
 _BASES = (tfd.Distribution, tfb.Bijector)
 _PLAIN = (type(None), bool, int, float, str)

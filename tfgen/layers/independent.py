@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 
 from tfgen.layers.arguments import canonical_event_shape, check_params, to_event
 from tfgen.layers.base import DistributionLayer, register
-from tfgen.layers.bernoulli import Bernoulli
+from tfgen.layers.bernoulli import Bernoulli, IndependentBernoullis
 from tfgen.layers.normal import Normal
 from tfgen.layers.scale import scale_of_raw
 
@@ -150,7 +150,7 @@ class IndependentBernoulli(IndependentLayer):
             dtype=dtype or params.dtype,
             validate_args=validate_args,
         )
-        return independent(bernoulli, event_shape, validate_args)
+        return IndependentBernoullis(bernoulli, len(shape), validate_args=validate_args)
 
     def check_support(self, values: np.ndarray, name: str = "x") -> None:
         """Raises a ValueError if `values` are not in [0, 1]."""
