@@ -51,21 +51,24 @@ docs: $(VENV)/docs.stamp
 	    $(RUN) -m sphinx -W --keep-going -q -b html docs out/site
 	@echo "open out/site/index.html"
 
-# Programs compiled by XLA stay in a process's memory: two runs need half as much of it.
-MODELS := tests/models tests/training
+# Programs compiled by XLA stay in a process's memory: several runs need less of it at a time.
+GROUPS := "tests/layers tests/losses" tests/models tests/training
 PYTEST := $(RUN) -m pytest -n $(WORKERS)
-define pytest_in_two_runs
-	@status=0; \
-	$(PYTEST) -m "$(1)" $(MODELS) || status=1; \
-	$(PYTEST) -m "$(1)" $(MODELS:%=--ignore=%) || status=1; \
+define pytest_in_runs
+	@status=0; apart=; \
+	for group in $(GROUPS); do \
+	    $(PYTEST) -m "$(1)" $$group || [ $$? = 5 ] || status=1; \
+	    for folder in $$group; do apart="$$apart --ignore=$$folder"; done; \
+	done; \
+	$(PYTEST) -m "$(1)" $$apart || status=1; \
 	exit $$status
 endef
 
 test: $(VENV)/test.stamp
-	$(call pytest_in_two_runs,not slow)
+	$(call pytest_in_runs,not slow)
 
 test-slow: $(VENV)/test.stamp
-	$(call pytest_in_two_runs,slow and not long)
+	$(call pytest_in_runs,slow and not long)
 
 test-long: $(VENV)/test.stamp
 	$(RUN) -m pytest -m long
