@@ -119,3 +119,12 @@ def test_many_entries_are_sliced_copied_and_checked_as_tfps():
         Bernoulli(logits=logits, dtype=tf.float32), 1, experimental_use_kahan_sum=True
     )
     np.testing.assert_allclose(kahan.log_prob(x), p.log_prob(x), rtol=1e-6)
+
+
+@pytest.mark.parametrize("known", [None, [None, None], [None, 80]])
+def test_many_entries_may_have_an_unknown_shape(known):
+    logits = tf.constant(np.random.default_rng(0).normal(size=[4, 80]), tf.float32)
+    x = tf.cast(logits > 0, tf.float32)
+    signature = [tf.TensorSpec(known, tf.float32)]
+    run = tf.function(lambda raw: ours(raw, 1).log_prob(x), input_signature=signature)
+    np.testing.assert_allclose(run(logits), theirs(logits, 1).log_prob(x), rtol=1e-6)

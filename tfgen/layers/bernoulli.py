@@ -7,8 +7,6 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.layers.undocumented import class_of_any_parts
-
 tfd = tfp.distributions
 
 __all__ = ["Bernoulli", "IndependentBernoullis"]
@@ -44,7 +42,7 @@ class Bernoulli(tfd.Bernoulli):
         return linear - tf.math.log1p(tf.exp(tf.where(positive, -logits, logits)))
 
 
-class IndependentBernoullis(class_of_any_parts(tfd.Independent)):  # type: ignore[misc]
+class IndependentBernoullis(tfd.Independent):
     """`tfd.Independent` of a `Bernoulli`, with one logarithm for eight entries.
 
     The sum over entries of log(1 + e_i), e_i = exp(-|l_i|), is that of log(1 + q) over
@@ -66,6 +64,8 @@ class IndependentBernoullis(class_of_any_parts(tfd.Independent)):  # type: ignor
         if logits is None or not rank or checked or kahan or kwargs:
             return super()._log_prob(x, **kwargs)
         logits = tf.convert_to_tensor(logits)
+        if logits.shape.rank is None:
+            return super()._log_prob(x)
         event = logits.shape[logits.shape.rank - rank :]
         if not event.is_fully_defined() or math.prod(event) < _FEWEST:
             return super()._log_prob(x)
