@@ -15,10 +15,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # In a process of its own: the flags of one program would meet those of another.
 PLAN = """
 import json
+import types
 from benchmarks import static_mnist
 import numpy as np
 import tensorflow as tf
 import tfgen
+
+TIMES = [0.1, 0.2, 0.21, 0.22, 0.45]
 
 def kernels(name):
     model = static_mnist.make_model(name, pseudo_inputs=np.zeros([500, 784]))
@@ -41,14 +44,26 @@ def loss_of_dreams():
     gradients = tape.gradient(loss, [[w.value for w in part] for part in parts])
     return float(loss), [[g is not None for g in part] for part in gradients]
 
+def average_of(times):
+    # Of a weight that is 1 after the first execution, 2 after the second, ...
+    clock = iter(times)
+    course = static_mnist.Course(lambda: next(clock), 1e-3, None)
+    weight = tf.Variable([0.0])
+    course.set_model(types.SimpleNamespace(trainable_weights=[weight]))
+    for _ in times:
+        weight.assign_add([1.0])
+        course.on_train_batch_end(0)
+    return float(course._average[0][0])
+
 print(json.dumps({
+    "average": average_of(TIMES),
     "dreams": loss_of_dreams(),
     "phases": {
         k: [(p.loss.num_samples, p.end) for p in static_mnist.make_phases(k)]
         for k in (1, 2, 5, 10, 50)
     },
-    "written": [(p.loss.num_samples, p.loss.backward_samples, p.end)
-                for p in static_mnist.make_phases(50, 5, ["5@0.5", "50@1"])],
+    "written": [(p.loss.num_samples, p.loss.backward_samples, p.end, p.batch_size)
+                for p in static_mnist.make_phases(50, 5, ["5@0.5", "50@1@20"])],
     "kernels": {name: kernels(name) for name in ("one_layer", "two_layers", "vamp_prior")},
 }))
 """
@@ -68,7 +83,12 @@ def test_last_phase_is_by_the_rows_own_bound_and_the_model_is_the_papers(run_pyt
     assert abs(loss / 20.0 - expected) < 4.0 * math.sqrt(25.0 / 2_000)
     assert all(encoder)
     assert not any(decoder)
-    assert plan["written"] == [[5, None, 0.5], [50, 5, 1.0]]
+    assert plan["written"] == [[5, None, 0.5, 100], [50, 5, 1.0, 20]]
+    # The mean of the weights over time t, by the density 10 t^9 / T^10.
+    ends = [0.0, 0.1, 0.2, 0.21, 0.22, 0.45]
+    shares = [(b**10 - a**10) / 0.45**10 for a, b in itertools.pairwise(ends)]
+    expected = sum(i * share for i, share in enumerate(shares, start=1))
+    assert math.isclose(plan["average"], expected, rel_tol=1e-5)
     chain = lambda *sizes: [list(pair) for pair in itertools.pairwise(sizes)]
     one = chain(784, 200, 200, 100) + chain(50, 200, 200, 784)
     assert plan["kernels"]["one_layer"] == one

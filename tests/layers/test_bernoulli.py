@@ -128,3 +128,11 @@ def test_many_entries_may_have_an_unknown_shape(known):
     signature = [tf.TensorSpec(known, tf.float32)]
     run = tf.function(lambda raw: ours(raw, 1).log_prob(x), input_signature=signature)
     np.testing.assert_allclose(run(logits), theirs(logits, 1).log_prob(x), rtol=1e-6)
+
+
+def test_of_many_entries_an_eighth_of_the_logarithms_is_taken():
+    spec = tf.TensorSpec([3, 784])
+    run = tf.function(lambda raw, x: ours(raw, 1).log_prob(x))
+    operations = run.get_concrete_function(spec, spec).graph.get_operations()
+    shapes = [op.outputs[0].shape for op in operations if op.type in ("Log", "Log1p")]
+    assert shapes == [[3, 98]]

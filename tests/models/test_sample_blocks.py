@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import tfgen
-from tfgen.models import generative
+from tfgen.models import blocks, generative
 
 COUNT = 23
 
@@ -36,10 +36,21 @@ def draws(model):
 
 
 def shrink_blocks(monkeypatch, model, rows, xla):
-    """Makes blocks of so many rows."""
+    """Makes blocks of so many rows; returns a list that their sizes are added to."""
     width = getattr(model, "_width", 2)
     monkeypatch.setattr(generative, "_BLOCK_NUMBERS", rows * width)
     monkeypatch.setattr(generative, "_XLA_NUMBERS", 0 if xla else 2**40)
+    sizes = []
+
+    def spy(function, tensors, count, size):
+        def watched(block):
+            sizes.append(len(block[0]))
+            return function(block)
+
+        return blocks.in_row_blocks(watched, tensors, count, size)
+
+    monkeypatch.setattr(generative, "in_row_blocks", spy)
+    return sizes
 
 
 @pytest.mark.parametrize("make", [make_vae, make_gan])
@@ -47,9 +58,11 @@ def shrink_blocks(monkeypatch, model, rows, xla):
 def test_blocks_give_what_one_block_gives(monkeypatch, make, rows):
     model = make()
     whole = list(draws(model))
-    shrink_blocks(monkeypatch, model, rows, xla=False)
+    sizes = shrink_blocks(monkeypatch, model, rows, xla=False)
     for one, other in zip(draws(model), whole, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
+    assert len(sizes) >= len(whole) * COUNT / rows
+    assert max(sizes) <= rows
 
 
 @pytest.mark.parametrize("make", [make_vae, make_gan])
@@ -71,8 +84,9 @@ def test_conditions_are_taken_by_block(monkeypatch):
     gan = tfgen.models.GAN(generator, discriminator, latent_dim=2)
     condition = {"c": np.arange(2 * COUNT, dtype="float32").reshape(COUNT, 2)}
     whole = gan.sample(seed=0, condition=condition).numpy()
-    shrink_blocks(monkeypatch, gan, 5, xla=True)
+    sizes = shrink_blocks(monkeypatch, gan, 5, xla=True)
     np.testing.assert_allclose(gan.sample(seed=0, condition=condition), whole, atol=1e-5)
+    assert sizes == [5] * 5  # the last is padded, for the one program
 
 
 def test_a_network_without_an_xla_kernel_is_sampled_by_the_graph(monkeypatch):

@@ -58,14 +58,16 @@ class IndependentBernoullis(tfd.Independent):
     """
 
     def _log_prob(self, x: tf.Tensor, **kwargs: Any) -> tf.Tensor:
-        logits, rank = self.distribution.logits, self._static_reinterpreted_batch_ndims
+        logits = self.distribution.logits
+        rank = tf.get_static_value(self.reinterpreted_batch_ndims)
         checked = self.distribution.validate_args  # each entry, by its own `log_prob`
-        kahan = self._experimental_use_kahan_sum
+        kahan = self.parameters["experimental_use_kahan_sum"]
         if logits is None or not rank or checked or kahan or kwargs:
             return super()._log_prob(x, **kwargs)
         logits = tf.convert_to_tensor(logits)
         if logits.shape.rank is None:
             return super()._log_prob(x)
+        rank = int(rank)
         event = logits.shape[logits.shape.rank - rank :]
         if not event.is_fully_defined() or math.prod(event) < _FEWEST:
             return super()._log_prob(x)
