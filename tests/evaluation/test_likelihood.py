@@ -12,6 +12,7 @@ import tfgen
 from tests.linear_gaussian import LinearGaussian
 from tfgen.evaluation import LogLikelihood, bits_per_dimension, log_likelihood
 from tfgen.evaluation.pareto import pareto_shape, tail_length
+from tfgen.models import importance
 from tfgen.models.importance import WeightSums
 
 MODEL = LinearGaussian()
@@ -50,27 +51,44 @@ def test_true_posterior_has_no_error_and_every_sample_counts():
     assert np.all(result.standard_error.numpy() < 1e-2)
 
 
-@pytest.mark.parametrize("xla", [False, True])
-def test_blocks_do_not_change_the_estimate(monkeypatch, xla):
-    from tfgen.models import importance
-
-    vae = MODEL.vae(0.1, 1.3)
-    whole = log_likelihood(vae, X[:7], 100, seed=3)
-    # Blocks of 3 rows, the last one filled up, and of 34 samples, the last one short.
-    monkeypatch.setattr(importance, "_BLOCK_NUMBERS", 256 * 34)
-    one_row = log_likelihood(vae, X[:7], 100, seed=3)
-    monkeypatch.setattr(importance, "_BLOCK_NUMBERS", 256 * 300)
-    monkeypatch.setattr(importance, "_XLA_NUMBERS", 0 if xla else 2**40)
-    three_rows = log_likelihood(vae, X[:7], 100, seed=3)
+def check_blocks(vae, whole):
+    parts = log_likelihood(vae, X[:7], 100, seed=3)
     for name, a in whole._asdict().items():
         tolerance = 1e-3 if name == "pareto_k" else 2e-5 * np.abs(a)
-        np.testing.assert_array_less(np.abs(getattr(one_row, name) - a), tolerance)
-        np.testing.assert_array_less(np.abs(getattr(three_rows, name) - a), tolerance)
+        np.testing.assert_array_less(np.abs(getattr(parts, name) - a), tolerance)
+
+
+# One row and 34 samples, the last block short; three rows, the last block filled up.
+@pytest.mark.parametrize("numbers", [34, 300])
+def test_blocks_do_not_change_the_estimate(monkeypatch, numbers):
+    vae = MODEL.vae(0.1, 1.3)
+    whole = log_likelihood(vae, X[:7], 100, seed=3)
+    monkeypatch.setattr(importance, "_BLOCK_NUMBERS", 256 * numbers)
+    check_blocks(vae, whole)
+
+
+# Two rows at a time, the last time filled up, in a program of all or of four, the last
+# of these filled up; one row and 34 samples, the last program short.
+@pytest.mark.parametrize(("at_once", "at_all"), [(200, 700), (200, 400), (34, 68)])
+def test_blocks_in_a_program_of_xla_do_not_change_it(monkeypatch, at_once, at_all):
+    vae = MODEL.vae(0.1, 1.3)
+    whole = log_likelihood(vae, X[:7], 100, seed=3)
+    monkeypatch.setattr(importance, "_XLA_NUMBERS", 0)
+    monkeypatch.setattr(importance, "_XLA_BLOCK_NUMBERS", 256 * at_once)
+    monkeypatch.setattr(importance, "_XLA_PROGRAM_NUMBERS", 256 * at_all)
+    largest = []
+    of = WeightSums.of
+
+    def spy(log_weights, keep):
+        largest.append(int(np.prod(log_weights.shape)))
+        return of(log_weights, keep)
+
+    monkeypatch.setattr(WeightSums, "of", spy)
+    check_blocks(vae, whole)
+    assert 0 < max(largest) <= at_once
 
 
 def test_model_without_an_xla_kernel_falls_back_to_the_graph(monkeypatch):
-    from tfgen.models import importance
-
     vae = MODEL.vae(0.1, 1.3)
     plain = vae.log_prob(X[:4], 20, seed=0)
     inner = vae.decoder

@@ -1,5 +1,6 @@
 """Methods of trained latent-variable models: sampling, decoding, inference, likelihood."""
 
+import functools
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ from tfgen.layers.distribution_config import deserialize_prior, serialize_prior
 from tfgen.losses import ELBO, Draws, LogWeights, log_weights
 from tfgen.losses.estimators import is_pathwise
 from tfgen.models import checks, structure
-from tfgen.models.blocks import in_row_blocks
+from tfgen.models.blocks import in_row_blocks, mapped_row_blocks
 from tfgen.models.config_sizes import check_sizes
 from tfgen.models.generative import GenerativeModel
 from tfgen.models.given import (
@@ -501,7 +502,15 @@ class LatentVariableModel(GenerativeModel):
         factory, tensors = _taken_apart(posterior)
 
         def make() -> Callable:
-            def sums(block: Any, first_sample: tf.Tensor, num_samples: int) -> WeightSums:
+            def sums(
+                block: Any, first_sample: tf.Tensor, num_samples: int, rows: int
+            ) -> WeightSums:
+                of_rows = functools.partial(sums_of_rows, first_sample, num_samples)
+                return mapped_row_blocks(of_rows, block, rows).transposed()
+
+            def sums_of_rows(
+                first_sample: tf.Tensor, num_samples: int, block: Any
+            ) -> WeightSums:
                 given, y, tensors, keys = block
                 q = factory(tensors) if factory else self._posterior(given)
                 terms = self._log_weight_terms(
@@ -512,7 +521,7 @@ class LatentVariableModel(GenerativeModel):
                     key=keys,
                     first_sample=first_sample,
                 )
-                return WeightSums.of(terms.total, keep)
+                return WeightSums.of(terms.total, keep).transposed()
 
             return sums
 
