@@ -73,7 +73,31 @@ def refuses(bad):
     except ValueError as error:
         return str(error)
 
+class Ends(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.steps = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps.append(batch)
+
+def ends(data, strategy=strategy, **kwargs):
+    keras.utils.set_random_seed(0)
+    with strategy.scope():
+        model = vae()
+        model.compile("adam", "elbo", **kwargs)
+    callback = Ends()
+    history = model.fit(data, batch_size=None if data is unknown else 32, epochs=2,
+                        verbose=0, callbacks=[callback]).history
+    return callback.steps, history["loss"]
+
+# Only its end tells how many batches there are.
+unknown = tf.data.Dataset.from_tensor_slices(x).batch(32).filter(lambda batch: True)
+
 print(json.dumps([
+    [ends(x), ends(x, steps_per_execution=3)],
+    [ends(unknown, steps_per_execution=3),
+     ends(unknown, tf.distribute.OneDeviceStrategy("CPU:0"), jit_compile=False)],
     [train(vae, sample_weight=weight), train(vae, strategy, sample_weight=weight)],
     [train(gan), train(gan, strategy)],
     [evaluate(gan), evaluate(gan, strategy)],
@@ -108,7 +132,13 @@ def check(histories, rtol=1e-5):
 
 
 def test_two_replicas_train_as_one(run_python):
-    vae, gan, gan_at_first, (good, bad) = json.loads(run_python(MIRRORED))
+    arrays, batches, vae, gan, gan_at_first, (good, bad) = json.loads(run_python(MIRRORED))
+    # Callbacks see the last step of each program: of all four steps, of three, of one.
+    in_threes = [2, 3, 2, 3]
+    assert [steps for steps, _ in arrays] == [[3, 3], in_threes]
+    assert [steps for steps, _ in batches] == [in_threes, [0, 1, 2, 3] * 2]
+    for (_, losses), (_, expected) in (arrays, batches):
+        np.testing.assert_allclose(losses, expected, rtol=1e-5)
     check(vae)
     check(gan)
     # Before training has amplified any rounding; `ess` is of the global batch, nonlinear.

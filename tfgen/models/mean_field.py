@@ -17,7 +17,7 @@ from tfgen.models.given import of_x, read_dataset
 from tfgen.models.posterior_table import PosteriorTable
 from tfgen.models.row_adam import ascend
 from tfgen.models.vae import VAE
-from tfgen.training import FitCall
+from tfgen.training import FitCall, data_first
 
 tfd = tfp.distributions
 
@@ -290,6 +290,7 @@ class MeanFieldVAE(VAE):
                 f"{values[outside][0]} at position {int(outside.argmax())}."
             )
 
+    @data_first
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on a batch, of rows and model; see `keras.Model.train_step`."""
         given, y, weight = self._unpack(data)

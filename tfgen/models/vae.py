@@ -19,7 +19,7 @@ from tfgen.models.latent_variable import LatentVariableModel
 from tfgen.models.latent_watch import LatentTrouble, LatentWatch
 from tfgen.models.log_weight_terms import LOG_WEIGHT_TERMS, explain_log_weights
 from tfgen.models.loss_guard import LossGuard, LossWatch
-from tfgen.training import EvaluateCall, FitCall, PredictCall, global_rows
+from tfgen.training import EvaluateCall, FitCall, PredictCall, data_first, global_rows
 
 tfd = tfp.distributions
 
@@ -345,6 +345,7 @@ class VAE(LatentVariableModel):
             self._penalties.check(*self._example())
             self.latent_watch.make_sums(*self._example())
 
+    @data_first
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on a batch; see `keras.Model.train_step`."""
         given, y, weight = self._unpack(data)

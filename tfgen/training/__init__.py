@@ -1,6 +1,7 @@
 """How `fit` runs: many training steps as one XLA program."""
 
 from tfgen.training.call import EvaluateCall, FitCall, PredictCall
+from tfgen.training.data_first import data_first
 from tfgen.training.fused import FusedModel
 from tfgen.training.replicas import global_rows, of_all_replicas
 from tfgen.training.warning import TrainingWarning
@@ -11,6 +12,7 @@ __all__ = [
     "FusedModel",
     "PredictCall",
     "TrainingWarning",
+    "data_first",
     "global_rows",
     "of_all_replicas",
 ]

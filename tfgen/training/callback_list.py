@@ -135,4 +135,5 @@ class ExactStepCallbackList(keras.callbacks.CallbackList):
             super().on_test_batch_end(self._last_step(self._begin_test, batch), logs)
 
     def _last_step(self, begin: int, keras_own: int) -> int:
-        return begin + self.model._steps_run - 1 if self.model.is_fused else keras_own
+        counts = self.model._has_programs_of_steps
+        return begin + self.model._steps_run - 1 if counts else keras_own

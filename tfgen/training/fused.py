@@ -37,7 +37,7 @@ from tfgen.training.policy import (
     xla_pays,
 )
 from tfgen.training.program import Program, describe
-from tfgen.training.replicas import replicated
+from tfgen.training.replicas import are_on_one_machine, replicated
 from tfgen.training.residence import Residence
 from tfgen.training.undocumented import is_validation_of_fit
 
@@ -77,8 +77,9 @@ class FusedModel(keras.Model):
         Args:
             *args: as `keras.Model.compile`'s.
             steps_per_execution: steps in a program. `"auto"`: up to 100, and at most an
-                epoch, if the steps are compiled by XLA, else 1. Batch-level callbacks and
-                the progress bar are updated once for each program.
+                epoch, if the steps are compiled by XLA or run on several replicas of one
+                machine, else 1. Batch-level callbacks and the progress bar are updated once
+                for each program.
             jit_compile: whether XLA compiles the steps. `"auto"`: where this saves time. On
                 a GPU, always; on a CPU, for all but convolutional models, in a call with
                 enough steps to make up for the seconds that compiling takes. `summary()`
@@ -95,7 +96,8 @@ class FusedModel(keras.Model):
         self._given_jit = jit_compile
         if jit_compile == "auto":
             jit_compile = not kwargs.get("run_eagerly", False) and xla_pays(self)
-        steps = steps_for(self._given_steps, None, bool(jit_compile))
+        is_mirrored = are_on_one_machine(self.distribute_strategy)
+        steps = steps_for(self._given_steps, None, bool(jit_compile) or is_mirrored)
         super().compile(
             *args,
             steps_per_execution=1 if kwargs.get("run_eagerly", False) else steps,
@@ -126,6 +128,11 @@ class FusedModel(keras.Model):
             return False
         given = self._given_steps
         return bool(self.jit_compile) or (isinstance(given, int) and given > 1)
+
+    @property
+    def _has_programs_of_steps(self) -> bool:
+        is_mirrored = are_on_one_machine(self.distribute_strategy)
+        return self.is_fused or (is_mirrored and not self.run_eagerly)
 
     @property
     def _compiling(self) -> bool | str:
@@ -257,7 +264,7 @@ class FusedModel(keras.Model):
         """Keeps the state of one call, since a callback of `fit` may make another call."""
         before = self._residences, self._ahead, self._checks
         steps_before, backup_before = self.steps_per_execution, self._backup
-        if self.is_fused:
+        if self._has_programs_of_steps:
             steps = steps_for(self._given_steps or "auto", num_batches, True)
             self.steps_per_execution = min(steps, num_batches or steps)
         self._residences, self._ahead = dict(before[0]), dict(before[1])
@@ -311,12 +318,12 @@ class FusedModel(keras.Model):
             call.shuffle = False
         elif isinstance(call.x, tf.data.Dataset):
             call.shuffle = False  # is ignored, and Keras warns of True, the default
+        if self._has_programs_of_steps and self.built and not self.optimizer.built:
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
         if self.is_fused:
-            if self.built and not self.optimizer.built:
-                with self.distribute_strategy.scope():
-                    self.optimizer.build(self.trainable_variables)
             self._residences["evaluate"] = plan.reside_validation(call, steps)
-        if self.is_fused or backup:
+        if self._has_programs_of_steps or backup:
             call.callbacks = ExactStepCallbackList(
                 call.callbacks,
                 add_history=True,

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-__all__ = ["global_rows", "of_all_replicas", "replicated"]
+__all__ = ["are_on_one_machine", "global_rows", "of_all_replicas", "replicated"]
 
 
 def global_rows(size: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -52,41 +52,77 @@ def of_all_replicas(value: tf.Tensor) -> tf.Tensor:
     return context.all_reduce(tf.distribute.ReduceOp.SUM, own)
 
 
+def are_on_one_machine(strategy: tf.distribute.Strategy) -> bool:
+    """Whether there are several replicas, and all are on this machine."""
+    mirrored = isinstance(strategy, tf.distribute.MirroredStrategy)
+    return mirrored and strategy.num_replicas_in_sync > 1
+
+
 def replicated(model: keras.Model, step: Callable, steps: Callable[[], int]) -> Callable:
     """Returns a function that runs an execution's steps on distributed batches.
 
-    It does the same as Keras's own function, except for the logs: Keras averages them over
-    the batch dimension, which scalars lack, and so fails with several workers
-    (keras-team/keras issue 20585). Here they are read from the metrics, whose variables
-    TensorFlow sums over replicas and workers.
+    Where all replicas are on one machine, an execution is one program. Several machines
+    run a program for each step, since they have to agree on where the data end.
+
+    The logs are read from the metrics, whose variables TensorFlow sums over replicas and
+    workers. Keras's own function averages them over the batch dimension, which scalars
+    lack, and so fails with several workers (keras-team/keras issue 20585).
 
     Args:
-        model: has the metrics.
+        model: has the metrics; `_steps_run` is set to the number of steps that were run,
+            which is smaller than asked for where the data end.
         step: the step of one replica, called with its batch.
         steps: returns the number of steps of the next execution.
     """
+    strategy = model.distribute_strategy
+    names: list[str] = []
 
-    def one_step(batch: Any) -> dict[str, tf.Tensor]:
-        names: list[str] = []
+    def run(data: Any) -> None:
+        names[:] = step(data)
 
-        def run(data: Any) -> None:
-            names[:] = step(data)
-
-        model.distribute_strategy.run(run, args=(batch,))
+    def logs() -> dict[str, tf.Tensor]:
         results = model.get_metrics_result()
         return {name: results[name] for name in names if name in results}
 
-    program = tf.function(one_step, autograph=False, reduce_retracing=True)
+    def one_step(batch: Any) -> dict[str, tf.Tensor]:
+        strategy.run(run, args=(batch,))
+        return logs()
 
-    def function(iterator: Iterator) -> dict[str, tf.Tensor]:
-        logs = None
+    def several_steps(iterator: Any, count: tf.Tensor) -> tuple[tf.Tensor, Any]:
+        def body(i: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            batch = iterator.get_next_as_optional()
+
+            def run_it() -> tuple[tf.Tensor, tf.Tensor]:
+                strategy.run(run, args=(batch.get_value(),))
+                return i + 1, tf.constant(True)
+
+            return tf.cond(batch.has_value(), run_it, lambda: (i, tf.constant(False)))
+
+        start = (tf.constant(0), tf.constant(True))
+        ran, _ = tf.while_loop(lambda i, more: more & (i < count), body, start)
+        return ran, logs()
+
+    one = tf.function(one_step, autograph=False, reduce_retracing=True)
+    several = tf.function(several_steps, autograph=False, reduce_retracing=True)
+
+    def on_one_machine(iterator: Iterator) -> dict[str, tf.Tensor]:
+        ran, results = several(iterator, tf.constant(steps()))
+        model._steps_run = int(ran)
+        if not model._steps_run:
+            raise StopIteration
+        return results
+
+    def on_several_machines(iterator: Iterator) -> dict[str, tf.Tensor]:
+        results = None
+        model._steps_run = 0
         for _ in range(steps()):
             try:
-                logs = program(next(iterator))
+                results = one(next(iterator))
             except (StopIteration, tf.errors.OutOfRangeError):
                 break
-        if logs is None:
+            model._steps_run += 1
+        if results is None:
             raise StopIteration
-        return logs
+        return results
 
-    return function
+    return on_one_machine if are_on_one_machine(strategy) else on_several_machines

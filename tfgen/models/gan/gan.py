@@ -52,7 +52,7 @@ from tfgen.models.gan.updates import (
 from tfgen.models.generative import GenerativeModel
 from tfgen.models.loss_guard import LossGuard
 from tfgen.random import Stream
-from tfgen.training import EvaluateCall, FitCall, PredictCall, global_rows
+from tfgen.training import EvaluateCall, FitCall, PredictCall, data_first, global_rows
 
 __all__ = ["GAN"]
 
@@ -363,6 +363,7 @@ class GAN(GenerativeModel):
         if isinstance(x, dict):
             check_labels(x, self._classes, name)
 
+    @data_first
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """`discriminator_steps` updates of the discriminator, one of the generator."""
         real, given = check_batch(data, self.sample_shape, self.conditions)
