@@ -1,11 +1,11 @@
 """log p(x) of a one-layer model of `static_mnist`, by NumPy alone: checks the evaluation.
 
-    python -m benchmarks.log_prob_numpy --model=k50.keras --num_images=200
+    python -m benchmarks.log_prob_numpy --model=static_mnist_k50 --num_images=200
 
 Reads the weights from the `.keras` file and computes, in float64 and with NumPy's random
 numbers, importance samples of the test images. Nothing of TensorFlow or tfgen is imported.
-`python -m benchmarks.static_mnist --evaluate=k50.keras` should print the same, within the
-errors, for all images.
+`python -m benchmarks.static_mnist --evaluate=static_mnist_k50 --check_images=200` should print
+the same for these images, within the errors.
 """
 
 import io
@@ -19,7 +19,9 @@ from absl import app, flags
 __all__ = ["log_prob"]
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
-_MODEL = flags.DEFINE_string("model", None, "A `.keras` file.", required=True)
+_MODEL = flags.DEFINE_string(
+    "model", None, "A `.keras` file, or a name in `saved_models/`.", required=True
+)
 _NUM_IMAGES = flags.DEFINE_integer("num_images", 200, "Drawn from the test images.")
 _NUM_SAMPLES = flags.DEFINE_integer("num_samples", 5000, "For each image.", lower_bound=2)
 _DATA = flags.DEFINE_string(
@@ -71,9 +73,12 @@ def log_prob(
 
 def main(argv: list[str]) -> None:
     del argv
+    name = _MODEL.value
+    kept = _ROOT / "saved_models" / name / f"{name}.keras"
     x = np.unpackbits(np.load(_DATA.value)["test"], axis=1)
     chosen = np.random.default_rng(0).choice(len(x), _NUM_IMAGES.value, replace=False)
-    values, errors = log_prob(_MODEL.value, x[chosen].astype(float), _NUM_SAMPLES.value)
+    path = str(kept) if kept.exists() else name
+    values, errors = log_prob(path, x[chosen].astype(float), _NUM_SAMPLES.value)
     noise = np.sqrt(np.mean(errors**2) / len(errors))
     print(f"images {sorted(chosen.tolist())[:5]}..., {_NUM_SAMPLES.value} samples")
     print(f"log p(x) {values.mean():.3f} nats, +- {noise:.3f} by the samples")

@@ -8,6 +8,9 @@ import tensorflow as tf
 
 __all__ = ["Residence", "batch_of"]
 
+# AutoGraph would take a twentieth of a second to find nothing to convert.
+_as_written = tf.autograph.experimental.do_not_convert
+
 # Larger arrays are read batch by batch: two copies would take too much memory.
 _LIMIT_BYTES = 2**30
 
@@ -63,6 +66,7 @@ class Residence:
         size = min(self.count, batches * self.batch_size)
         whole = self.count - self.count % size
 
+        @_as_written
         def of_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
             rows = tf.range(self.count)
             if self.seed is not None:
@@ -89,7 +93,7 @@ class Residence:
         options.experimental_distribute.auto_shard_policy = (
             tf.data.experimental.AutoShardPolicy.DATA
         )
-        gather = lambda rows: batch_of(self.data, rows, self.same)
+        gather = _as_written(lambda rows: batch_of(self.data, rows, self.same))
         return self.rows().map(gather).prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
