@@ -4,8 +4,8 @@
 
 Reads the weights from the `.keras` file and computes, in float64 and with NumPy's random
 numbers, importance samples of the test images. Nothing of TensorFlow or tfgen is imported.
-`python -m benchmarks.static_mnist --evaluate=static_mnist_k50 --check_images=200` should print
-the same for these images, within the errors.
+`python -m benchmarks.static_mnist --evaluate=NAME --check_images=200` should print the same
+for these images, within the errors.
 """
 
 import io
