@@ -15,13 +15,17 @@ def data_first(step: Callable) -> Callable:
     Keras's own function takes the batch and runs the step in one program. Where the data
     end, taking it fails, but TensorFlow has often run by then what does not depend on it:
     the counters of steps, of the model and of the optimizer, would be one too high.
+    Programs of several steps, and those of several replicas, get their data otherwise.
 
     Args:
-        step: a method that takes a batch.
+        step: a `FusedModel`'s method that takes a batch.
     """
 
     @functools.wraps(step)
     def after_data(self: Any, data: Any) -> Any:
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if self.is_fused or replicas > 1:
+            return step(self, data)
         leaves = [leaf for leaf in tf.nest.flatten(data) if tf.is_tensor(leaf)]
         with tf.control_dependencies(leaves):
             return step(self, data)
