@@ -837,6 +837,7 @@ _OTHERS = [
         "batch_size",
         "-1",
     ),
+    ("training.data_first", lambda w: training.data_first(3), TypeError, "step", "3"),
 ]
 CASES = [
     Case(prefix + name, call, error, argument, shown)

@@ -19,7 +19,15 @@ def data_first(step: Callable) -> Callable:
 
     Args:
         step: a `FusedModel`'s method that takes a batch.
+
+    Raises:
+        TypeError: If `step` is not callable.
     """
+    if not callable(step):
+        raise TypeError(
+            f"`step` must be a method, such as `train_step`; received {step!r}. Put "
+            "`@tfgen.training.data_first` above the method"
+        )
 
     @functools.wraps(step)
     def after_data(self: Any, data: Any) -> Any:
