@@ -32,6 +32,16 @@ def vae():
     model.compile(keras.optimizers.Adam(1e-2), "elbo")
     return model
 
+def vae_built_by_fit():
+    layer = tfgen.layers.MultivariateNormalDiag
+    encoder = keras.Sequential([
+        keras.layers.Flatten(), keras.layers.Dense(4), layer(2)])
+    decoder = keras.Sequential([
+        keras.layers.Dense(64), tfgen.layers.IndependentBernoulli([8, 8, 1])])
+    model = tfgen.models.VAE(encoder, decoder)
+    model.compile(keras.optimizers.Adam(1e-2), "elbo")
+    return model
+
 def gan():
     generator = keras.Sequential([
         keras.layers.Input([2]), keras.layers.Dense(64), keras.layers.Reshape([8, 8, 1])])
@@ -99,6 +109,7 @@ print(json.dumps([
     [ends(unknown, steps_per_execution=3),
      ends(unknown, tf.distribute.OneDeviceStrategy("CPU:0"), jit_compile=False)],
     [train(vae, sample_weight=weight), train(vae, strategy, sample_weight=weight)],
+    [train(vae_built_by_fit), train(vae_built_by_fit, strategy)],
     [train(gan), train(gan, strategy)],
     [evaluate(gan), evaluate(gan, strategy)],
     [refuses(1.0), refuses(7.0)],
@@ -132,7 +143,9 @@ def check(histories, rtol=1e-5):
 
 
 def test_two_replicas_train_as_one(run_python):
-    arrays, batches, vae, gan, gan_at_first, (good, bad) = json.loads(run_python(MIRRORED))
+    arrays, batches, vae, unbuilt, gan, gan_at_first, refused = json.loads(
+        run_python(MIRRORED)
+    )
     # Callbacks see the last step of each program: of all four steps, of three, of one.
     in_threes = [2, 3, 2, 3]
     assert [steps for steps, _ in arrays] == [[3, 3], in_threes]
@@ -140,10 +153,12 @@ def test_two_replicas_train_as_one(run_python):
     for (_, losses), (_, expected) in (arrays, batches):
         np.testing.assert_allclose(losses, expected, rtol=1e-5)
     check(vae)
+    check(unbuilt)  # `fit` is called outside of the strategy's scope
     check(gan)
     # Before training has amplified any rounding; `ess` is of the global batch, nonlinear.
     check(gan_at_first, rtol=1e-6)
     # Batches of a dataset are checked before they are split.
+    good, bad = refused
     assert good == 1  # epoch
     assert bad.startswith("`x` must lie in [0, 1]")
 

@@ -192,7 +192,8 @@ class FusedModel(keras.Model):
         """
         self._check_compiled("fit")
         call = FitCall(*args, **kwargs)
-        self.prepare_fit(call)
+        with self.distribute_strategy.scope():  # weights may be made here
+            self.prepare_fit(call)
         check_batched(call)
         self._check_trainable()
         self._warn_if_not_fused()
@@ -218,7 +219,8 @@ class FusedModel(keras.Model):
             return super().evaluate(*args, **kwargs)
         self._check_compiled("evaluate")
         call = EvaluateCall(*args, **kwargs)
-        self.prepare_evaluate(call)
+        with self.distribute_strategy.scope():  # weights may be made here
+            self.prepare_evaluate(call)
         check_batched(call)
         batches = plan.num_batches(call)
         with self._executions_of(batches), contextlib.ExitStack() as stack:
@@ -235,7 +237,8 @@ class FusedModel(keras.Model):
     def predict(self, *args: Any, **kwargs: Any) -> Any:
         """The model's outputs; arguments and result as `keras.Model.predict`'s."""
         call = PredictCall(*args, **kwargs)
-        self.prepare_predict(call)
+        with self.distribute_strategy.scope():  # weights may be made here
+            self.prepare_predict(call)
         check_batched(call)
         batches = plan.num_batches(call)
         with self._executions_of(batches), contextlib.ExitStack() as stack:
