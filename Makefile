@@ -101,7 +101,7 @@ mutants: $(VENV)/test.stamp
 	$(RUN) -m tests.mutants $(MUTANTS) $(SEED)
 
 coverage: $(VENV)/test.stamp
-	$(RUN) -m pytest -n $(WORKERS) -m "not slow" --cov=tfgen --cov-branch \
+	$(RUN) -m pytest -n $(WORKERS) -m "not long" --cov=tfgen --cov-branch \
 	    --cov-report=term-missing:skip-covered
 
 lint: $(VENV)/test.stamp

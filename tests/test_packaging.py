@@ -43,6 +43,7 @@ def distributions(tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_wheel_works_from_another_directory(distributions, tmp_path, run_python):
     (wheel,) = distributions.glob("*.whl")
     site = tmp_path / "site"

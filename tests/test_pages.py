@@ -29,6 +29,7 @@ def test_python_in_markdown_is_in_blocks_that_a_test_runs():
             assert language != "text" or "tfgen." not in block, path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(PAGES))
 def test_python_blocks_of_a_page_run_in_order(name, tmp_path, monkeypatch):
     blocks = BLOCK.findall(PAGES[name])

@@ -186,6 +186,7 @@ def in_threads(draw, threads=16, draws=5):
 
 
 # Without the lock, 4 to 14 of 80 draws are repeated, ten times of ten.
+@pytest.mark.slow
 @pytest.mark.parametrize("taken_by", ["next_key", "model", "layer"])
 def test_no_two_threads_draw_the_same_numbers(taken_by):
     generator = keras.random.SeedGenerator(0)

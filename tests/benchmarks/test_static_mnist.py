@@ -69,6 +69,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.slow
 def test_last_phase_is_by_the_rows_own_bound_and_the_model_is_the_papers(run_python):
     plan = json.loads(run_python(PLAN))
     for num_samples, phases in plan["phases"].items():

@@ -19,6 +19,7 @@ def table(*options):
     return {name: float(speed.replace(",", "")) for name, speed in rows}, done.stdout
 
 
+@pytest.mark.slow
 def test_table_has_the_limit_and_tells_who_is_missing():
     speeds, printed = table(
         "--contenders=matrix products,PyTorch", f"--torch_python={sys.executable}"

@@ -45,6 +45,7 @@ def test_annealing_importance_sampling_and_the_exact_log_px_agree(near):
     assert np.all(np.abs(annealed.log_prob - sampled.log_prob) < 5 * both)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*effective sample size")
 def test_forward_and_backward_chains_sandwich_the_exact_log_px(far):
     poor = log_likelihood(far, X, 160, seed=0).log_prob.numpy() - EXACT
@@ -60,6 +61,7 @@ def test_forward_and_backward_chains_sandwich_the_exact_log_px(far):
     assert poor.mean() < lower.mean() - 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*effective sample size")
 def test_estimate_repeats_itself_and_blocks_do_not_matter_much(monkeypatch, near):
     from tfgen.evaluation import annealing
@@ -73,6 +75,7 @@ def test_estimate_repeats_itself_and_blocks_do_not_matter_much(monkeypatch, near
     np.testing.assert_allclose(once.log_prob, blocks.log_prob, atol=0.02)
 
 
+@pytest.mark.slow
 def test_refined_posterior_is_where_chains_may_start(far):
     refined = far.refine(X, 200, seed=0)
     result = annealed_importance_sampling(far, X, num_steps=10, seed=0, posterior=refined)
@@ -139,6 +142,7 @@ def chain_of_two_latents():
     return model, x.astype("float32"), z, law.log_prob(x).numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*effective sample size")
 def test_two_latents_are_enclosed_as_one_is():
     model, x, z, exact = chain_of_two_latents()

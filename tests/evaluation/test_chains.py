@@ -229,5 +229,6 @@ def test_twenty_latents_are_enclosed_with_the_defaults(noise):
     check_sandwich(noise, rows=64, num_steps=500, width=0.5)
 
 
+@pytest.mark.slow
 def test_twenty_latents_are_enclosed_with_few_steps():
     check_sandwich(0.5, rows=48, num_steps=100, width=1.0)

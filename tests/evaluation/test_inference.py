@@ -28,6 +28,7 @@ def kl_to_posterior(mean, covariance):
     )
 
 
+@pytest.mark.slow
 def test_gaps_of_a_full_gaussian_are_all_the_encoders(capsys):
     shift, stretch = 0.2, 1.3
     exact = kl_to_posterior(np.full(3, shift), stretch**2 * MODEL.posterior_covariance)
@@ -116,6 +117,7 @@ print(resident() - before)
     assert float(run_python(code, timeout=600).split()[-1]) < 20
 
 
+@pytest.mark.slow
 def test_policy_of_double_precision_agrees():
     keras.config.set_dtype_policy("float64")
     try:

@@ -69,6 +69,7 @@ def test_blocks_do_not_change_the_estimate(monkeypatch, numbers):
 
 # Two rows at a time, the last time filled up, in a program of all or of four, the last
 # of these filled up; one row and 34 samples, the last program short.
+@pytest.mark.slow
 @pytest.mark.parametrize(("at_once", "at_all"), [(200, 700), (200, 400), (34, 68)])
 def test_blocks_in_a_program_of_xla_do_not_change_it(monkeypatch, at_once, at_all):
     vae = MODEL.vae(0.1, 1.3)
@@ -190,6 +191,7 @@ def test_policies_of_other_precision_agree(policy):
     assert np.all(np.abs(result.log_prob - MODEL.log_prob(X[:5])) < off)
 
 
+@pytest.mark.slow
 def test_refined_posterior_mends_a_bad_encoder():
     bad = MODEL.vae(shift=2.0, stretch=0.3)
     with warnings.catch_warnings():

@@ -25,6 +25,7 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(latent_variable, "_REFINED_NUMBERS", 2 * 8 * 10)
 
 
+@pytest.mark.slow
 def test_each_block_reports_the_examples_that_are_done(vae, small_blocks):
     done = []
     vae.importance_sums(X, 30, seed=0, progress=done.append)

@@ -83,6 +83,7 @@ def test_frozen_encoder_has_no_gradient_to_measure():
         gradient_snr(vae, X)
 
 
+@pytest.mark.slow
 def test_table_of_a_discrete_model_has_every_estimator_that_applies(capsys):
     from tests import binary_latents as truth
     from tests.models.test_discrete import X as IMAGES

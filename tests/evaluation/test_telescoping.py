@@ -25,6 +25,7 @@ def two_gaussians(nats, rows, seed=0):
     return noise[0] + np.float32(shift), noise[1], shift
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nats", [1.0, 5.0, 20.0])
 def test_gaussians_so_many_nats_apart_are_found_to_be(nats):
     real, generated, shift = two_gaussians(nats, 8192)
@@ -50,6 +51,7 @@ def test_gaussians_so_many_nats_apart_are_found_to_be(nats):
     np.testing.assert_allclose(slopes, means[:-1] - means[1:], atol=0.3)
 
 
+@pytest.mark.slow
 def test_bridges_that_are_too_wide_are_warned_of():
     real, generated, _ = two_gaussians(200.0, 2048)
     adam = keras.optimizers.Adam(0.05)

@@ -2,9 +2,11 @@
 
 import re
 
+import pytest
 import tensorflow as tf
 
 
+@pytest.mark.slow
 def test_it_trains_counts_draws_and_exports(run_example, tmp_path):
     out = run_example(
         *("conditional_gan.py", "--epochs=1", "--width=8", "--num_samples=100"),

@@ -14,6 +14,7 @@ def log_probs(out):
     return {name: (float(value), float(error)) for name, value, error in rows}
 
 
+@pytest.mark.slow
 def test_a_regression_that_learns_the_noise_is_better_and_none_beats_the_truth(
     run_example, tmp_path
 ):
@@ -39,6 +40,7 @@ def elbos(out):
     return {name: (float(first), float(last)) for name, first, last in found}
 
 
+@pytest.mark.slow
 def test_a_vae_of_plain_layers_raises_its_elbo(run_example, tmp_path):
     found = elbos(
         run_example("vae_of_keras_layers.py", f"--output_dir={tmp_path}", "--epochs=3")

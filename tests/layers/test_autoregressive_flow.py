@@ -194,6 +194,7 @@ def test_a_transform_of_tfps_own_distribution_has_nothing_to_be_rebuilt_from():
             ask()
 
 
+@pytest.mark.slow
 def test_transforms_stack_train_and_are_saved(tmp_path):
     """TFP's example: density estimation with two flows on no inputs."""
     generator = np.random.default_rng(0)

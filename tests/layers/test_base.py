@@ -98,6 +98,7 @@ def test_a_subclassed_model_that_ends_in_a_distribution_is_called_symbolically()
     assert EncoderLayer()(keras.Input([3])).shape == (5, None, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [[keras.layers.Input([3])], []], ids=["built", "later"])
 def test_a_subclassed_model_stands_in_a_sequential_and_is_fitted(first):
     encoder = Encoder()

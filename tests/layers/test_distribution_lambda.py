@@ -137,6 +137,7 @@ def test_a_variable_that_nothing_trains_is_an_error_with_the_way_out(kind):
     assert "layer.add_weight(...)" in str(e.value)
 
 
+@pytest.mark.slow
 def test_a_weight_of_the_layer_is_trained():
     layer = Lambda(lambda t: tfd.Normal(t, tf.math.softplus(layer.raw)))
     layer.raw = layer.add_weight(name="raw", initializer="ones")

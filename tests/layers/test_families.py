@@ -135,6 +135,7 @@ def check_unknown_batch(family, jit_compile):
     assert assert_same_as_eager(family, options, batches=(3, 2)) == [None]
 
 
+@pytest.mark.slow
 @every_family
 def test_a_function_of_unknown_batch_agrees_with_eager(family):
     check_unknown_batch(family, jit_compile=family.name in COMPILED)
@@ -262,6 +263,7 @@ def check_fit(family, batch_size, **options):
     assert after < history[0] < before + 1.0
 
 
+@pytest.mark.slow
 @every_family
 def test_fit_minimises_the_negative_log_likelihood_that_is_logged(family):
     compiled = family.name in ("MultivariateNormalTriL", "IndependentBernoulli")
@@ -314,6 +316,7 @@ np.savez(folder + "/found.npz", **out)
 """
 
 
+@pytest.mark.slow
 def test_saved_models_are_the_same_in_a_new_process(tmp_path, run_python):
     x = np.random.default_rng(0).normal(size=[3, 4]).astype("float32")
     expected = {"x": x}

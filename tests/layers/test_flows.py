@@ -161,6 +161,7 @@ def test_prior_of_flows_learns_what_no_gaussian_is(layer):
     assert losses[-1] < gaussian - 0.2 < losses[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["PlanarFlow", "RealNVP"])
 def test_vae_of_the_flow_trains_and_comes_back_from_a_file(name, tmp_path):
     layer = getattr(tfl, name)

@@ -124,6 +124,7 @@ def image_gan(**options):
     return gan
 
 
+@pytest.mark.slow
 def test_a_gan_trains_through_it_the_same_however_it_is_run(tmp_path):
     x = images(32, 1)[:, :4, :4]
     histories = []
@@ -182,6 +183,7 @@ def test_classes_out_of_range_are_refused(c, error, message):
         layers.ProjectionLogit(3)([tf.ones([2, 4]), tf.constant(c)])
 
 
+@pytest.mark.slow
 def test_a_projection_discriminator_fits_class_wise_gaussians():
     # x = m_c + s_c z against N(-1, 1/2) and N(2, 1): maximum likelihood takes each class's
     # moments. With features x and x^2 the projection holds the log-ratio.

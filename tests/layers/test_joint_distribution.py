@@ -58,6 +58,7 @@ def test_samples_have_the_joint_law(order):
     assert np.all(np.abs(np.cov(found.T) - covariance) < 4 * error)
 
 
+@pytest.mark.slow
 def test_a_row_draws_the_same_in_any_batch_and_compiled():
     layer = CHAIN.posterior("ladder")
     keys = random.row_keys(3, 0, tf.range(6))

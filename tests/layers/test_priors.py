@@ -148,6 +148,7 @@ def test_samples_have_the_density_of_the_prior(name):
     assert abs(ratio.mean() - 1) < 4 * error
 
 
+@pytest.mark.slow
 @every_prior
 def test_a_prior_trains_within_a_vae_by_monte_carlo(name):
     prior = PRIORS[name]()
@@ -235,6 +236,7 @@ np.savez(folder + "/found.npz", **out)
 """
 
 
+@pytest.mark.slow
 def test_saved_models_have_equal_log_weights_in_a_new_process(tmp_path, run_python):
     expected = {"x": X}
     for name, make in PRIORS.items():

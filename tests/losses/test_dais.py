@@ -151,6 +151,7 @@ def small_vae(layer):
 X = (np.random.default_rng(0).random([10, 6]) < 0.4).astype("float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "layer"),
     [(DAIS(2, 2), "MultivariateNormalTriL"), (HIS(1), "RealNVP")],

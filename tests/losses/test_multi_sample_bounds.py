@@ -254,6 +254,7 @@ def test_one_fit_logs_each_bound_under_its_label():
         assert logs["loss"][0] == pytest.approx(-logs[loss.label][0], rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_bounds_under_mixed_precision_are_computed_in_float32(policy):
     layer = tfgen.layers.MultivariateNormalDiag(2, dtype=policy)

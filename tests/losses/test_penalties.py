@@ -193,6 +193,7 @@ X = np.random.default_rng(0).normal(size=[9, 4]).astype("float32")
 ALL = [FreeBits(0.3), KLCapacity(1.0, 2.0), TotalCorrelation(3.0, 9), MMD(4.0)]
 
 
+@pytest.mark.slow
 def test_bound_that_is_logged_stays_the_bound_and_the_loss_has_the_rest():
     vae = make_vae()
     logs = []

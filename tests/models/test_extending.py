@@ -45,6 +45,7 @@ def test_add_loss_in_call_counts_in_fit(jit_compile):
     assert added["elbo"] == pytest.approx(plain["elbo"])  # the bound stays the bound
 
 
+@pytest.mark.slow
 def test_an_overridden_compute_loss_is_what_fit_minimises():
     vae, logs = history(AddsInComputeLoss, True)
     second_moment = vae.encode(X).mean().numpy() ** 2 + vae.encode(X).variance().numpy()

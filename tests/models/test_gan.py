@@ -193,6 +193,7 @@ def test_samples_of_a_linear_generator_have_its_moments():
     np.testing.assert_array_less(np.abs(np.cov(x.T) - covariance), 4 * error)
 
 
+@pytest.mark.slow
 def test_moving_average_is_its_recursion_and_makes_the_samples():
     gan = linear_gan(loss="non_saturating", generator_ema=0.6)
     average = gan.generator.get_weights()
@@ -458,6 +459,7 @@ def test_log_density_ratio_refuses_critics_and_smoothed_labels(name):
         linear_gan().log_density_ratio(data(2))
 
 
+@pytest.mark.slow
 def test_overflow_stops_fit_and_names_the_objective_that_avoids_it():
     fused = {"jit_compile": True, "steps_per_execution": 4}
     for name, how in [("maximum_likelihood", fused), ("pearson", {"run_eagerly": True})]:
@@ -490,6 +492,7 @@ def test_weights_on_one_sample_warn_where_the_objective_uses_them(name):
     assert len(told) == (1 if name.startswith("normalized") else 0)
 
 
+@pytest.mark.slow
 def test_a_reloaded_model_goes_on_as_the_saved_one_would(tmp_path, run_python):
     gan = small_gan()
     gan.compile(

@@ -46,6 +46,7 @@ def rows(count, seed=0):
     return {"x": x[:, None].astype(np.float32), "c": CLASSES[label]}
 
 
+@pytest.mark.slow
 def test_each_class_gets_its_own_mean_and_scale():
     # Maximum likelihood takes each class's own moments. Those of 20,000 samples have
     # standard errors of 0.01; the last steps wander by 0.06 (measured).

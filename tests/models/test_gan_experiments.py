@@ -60,6 +60,7 @@ def ring_modes(seed, epochs=None):
     return gan_recipes.modes_and_quality(gan.sample(10_000, seed=seed).numpy())
 
 
+@pytest.mark.slow
 def test_maximum_likelihood_covers_the_ring():
     modes, quality = ring_modes(seed=0, epochs=5)
     assert modes == 8

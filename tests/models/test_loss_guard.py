@@ -30,6 +30,7 @@ def rows(bad):
     return tf.data.Dataset.from_tensor_slices(x).batch(4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", WAYS, ids=str)
 def test_step_is_the_first_bad_one_and_weights_are_of_the_epoch_before(options):
     vae = MODEL.vae(0.5)

@@ -170,6 +170,7 @@ def test_weights_of_examples_count_in_the_rows():
     np.testing.assert_array_equal(moved, weight > 0)
 
 
+@pytest.mark.slow
 def test_new_examples_are_inferred_with_the_decoder_fixed():
     _, new = MODEL.sample(20, seed=8)
     model = mean_field(tril())
@@ -201,6 +202,7 @@ def test_methods_of_a_vae_take_indices():
     }
 
 
+@pytest.mark.slow
 def test_rows_and_their_adam_are_saved_and_trained_further_in_a_new_process(
     tmp_path, run_python
 ):

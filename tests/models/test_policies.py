@@ -45,6 +45,7 @@ def test_weights_of_the_true_posterior(policy, kind):
     assert np.abs(weights.numpy() - log_prob(data)).max() < POLICIES[policy]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MODELS)
 def test_fit_refine_and_sample(policy, kind):
     make, data, log_prob = MODELS[kind]

@@ -36,6 +36,7 @@ def fitted():
     return vae, weights, result
 
 
+@pytest.mark.slow
 def test_one_gaussian_gets_the_moments_of_the_aggregate_posterior(fitted):
     # q(z) = (1/N) sum_n N(m_n, C): its mean is that of the m_n, its variance theirs and
     # C's, and a diagonal Gaussian fits best where it has both.
@@ -77,6 +78,7 @@ def small_fit(prior, seed=0, x=X[:50], vae=None):
     return fit_prior(vae, x, prior, steps=40, batch_size=32, num_samples=20, seed=seed)
 
 
+@pytest.mark.slow
 def test_seed_says_the_result():
     def fit(seed):
         keras.utils.set_random_seed(0)
@@ -88,6 +90,7 @@ def test_seed_says_the_result():
     assert np.any(one.log_prob([1.0, 0, 0]) != two.log_prob([1.0, 0, 0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "prior",
     [

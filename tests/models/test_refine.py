@@ -64,6 +64,7 @@ def test_no_example_ends_below_its_start():
     assert np.all(gap(vae.refine(X, 50, seed=0)) < before)
 
 
+@pytest.mark.slow
 def test_no_steps_leave_the_encoders_answer():
     vae = MODEL.vae(0.3)
     np.testing.assert_array_equal(
@@ -80,6 +81,7 @@ def test_refinement_leaves_the_model_alone_and_repeats_itself():
     np.testing.assert_array_equal(once, vae.refine(X, 5, seed=1).raw_parameters)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("xla", [False, True])
 def test_blocks_do_not_change_the_answer(monkeypatch, xla):
     from tfgen.models import latent_variable as module
@@ -93,6 +95,7 @@ def test_blocks_do_not_change_the_answer(monkeypatch, xla):
     )
 
 
+@pytest.mark.slow
 def test_y_is_what_the_likelihood_is_of():
     vae = MODEL.vae(0.3)
     other = X + 1.0

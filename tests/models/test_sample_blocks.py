@@ -107,6 +107,7 @@ def test_a_network_without_an_xla_kernel_is_sampled_by_the_graph(monkeypatch):
     assert tried, "XLA was never tried"
 
 
+@pytest.mark.slow
 def test_sampling_inside_a_function_is_one_block(monkeypatch):
     vae = make_vae()
     whole = vae.sample(COUNT, seed=3).numpy()

@@ -218,6 +218,7 @@ def off(request):
     return CHAIN.vae(request.param, shift=0.3, stretch=1.3)
 
 
+@pytest.mark.slow
 def test_refine_ends_at_the_posterior(off):
     # A shift and a stretch of each factor are offsets of its raw parameters, so that the
     # family holds the true posterior, and refined weights are nearly the exact log p(x).
@@ -259,6 +260,7 @@ def test_predict_decodes_the_mean_factor_by_factor_and_metrics_compare_with_it()
     assert logs["mse"] == pytest.approx(np.mean((X[:9] - mean) ** 2), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_served_model_of_two_latents_gives_what_the_model_gives(tmp_path):
     off = CHAIN.vae("chain", shift=0.3, stretch=1.3)
     off.compile(loss="elbo")
@@ -291,6 +293,7 @@ def test_a_served_model_of_two_latents_gives_what_the_model_gives(tmp_path):
     np.testing.assert_allclose(answer["mean"], expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_vamp_prior_stands_on_the_top_latent_of_a_ladder():
     encoder = CHAIN.posterior("ladder")
     pseudo = X[:4]

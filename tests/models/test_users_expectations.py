@@ -49,6 +49,7 @@ def test_the_second_part_of_a_dataset_is_what_the_likelihood_is_of(vae):
     )
 
 
+@pytest.mark.slow
 def test_inference_gap_reads_a_dataset_once_so_that_it_may_be_shuffled(vae):
     data = batches(X).unbatch().shuffle(10, seed=3).batch(5)
     gaps = tfgen.evaluation.inference_gap(vae, data, 2, 20, seed=0, verbose=False)

@@ -72,6 +72,7 @@ def test_evaluate_does_not_depend_on_the_batch_size(make_vae, digits):
     np.testing.assert_allclose(results[1:], [results[0]] * 2, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_every_form_of_the_same_data_gives_the_same_training(make_vae, digits):
     def train(x, y=None, **kwargs):
         keras.utils.set_random_seed(1)
@@ -159,6 +160,7 @@ def test_sample_weight_acts_on_training(make_vae, digits):
     assert change(zeros + 1) > 1e-4
 
 
+@pytest.mark.slow
 def test_validation_split_and_validation_data_agree(make_vae, digits):
     def train(x, **kwargs):
         keras.utils.set_random_seed(1)
@@ -175,6 +177,7 @@ def test_validation_split_and_validation_data_agree(make_vae, digits):
     )
 
 
+@pytest.mark.slow
 def test_one_seed_makes_a_whole_fit_repeat_itself(make_vae, digits):
     def train(seed):
         keras.utils.set_random_seed(seed)
@@ -198,6 +201,7 @@ def test_metrics_given_to_compile_see_y_and_the_mean(make_vae, digits):
     assert 0 < logs["mse"] < 1
 
 
+@pytest.mark.slow
 def test_a_model_comes_back_from_a_file_in_a_new_process(
     make_vae, digits, tmp_path, run_python
 ):

@@ -137,6 +137,7 @@ def test_seeds_that_do_not_fit(vae):
         vae.sample(2, seed=0.5)
 
 
+@pytest.mark.slow
 def test_export_of_a_version_that_exists_leaves_it_alone(vae, tmp_path):
     base = tmp_path / "digits"
     first = vae.export(base, version=3)

@@ -224,6 +224,7 @@ for owner, name in (
 """
 
 
+@pytest.mark.slow
 def test_an_export_killed_half_way_leaves_no_version(base, run_python):
     printed = run_python(KILLED, base)
     moments = ["None", "save", "write_batching", "write_warmup", "rename"]

@@ -39,6 +39,7 @@ def test_served_numbers_are_those_of_python(signatures, version_dir, in_loader):
         assert_same(result, in_python(signatures, name, arrays))
 
 
+@pytest.mark.slow
 def test_two_processes_two_sessions_and_four_threads_agree(version_dir, in_loader):
     first = in_loader(version_dir, CALLS)["rounds"][0]
     rounds = in_loader(version_dir, CALLS, sessions=2, threads=4)["rounds"]

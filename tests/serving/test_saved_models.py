@@ -76,6 +76,7 @@ def of_conditional(model):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_signature_gives_what_the_keras_model_gives(name, in_loader):
     """Through the C++ loader, XLA off; `iwlb` adds up 64 pixels, so to 1e-5 only."""

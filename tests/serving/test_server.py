@@ -155,6 +155,7 @@ def assert_close(value, expected):
     np.testing.assert_allclose(np.array(value), expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_every_protocol_gives_what_keras_gives(server, iwae):
     expected = iwae.sample(seed=SEEDS)
     rpc = serve_samples.GrpcClient(server.grpc, "iwae_digits", None)

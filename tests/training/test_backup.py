@@ -116,6 +116,7 @@ def test_a_seeded_dataset_goes_on_in_its_order(tmp_path, steps_per_epoch, save_f
     check(line(fit=fit, save_freq=save_freq, seed_to_go_on=1), tmp_path, [8])
 
 
+@pytest.mark.slow
 def test_a_run_that_stopped_early_or_is_over_trains_no_further(tmp_path):
     run = RUNS["kl_warmup"]
     expected = runs.outcome(run.train())

@@ -142,6 +142,7 @@ def check(histories, rtol=1e-5):
         np.testing.assert_allclose(together[name], values, rtol=rtol, err_msg=name)
 
 
+@pytest.mark.slow
 def test_two_replicas_train_as_one(run_python):
     arrays, batches, vae, unbuilt, gan, gan_at_first, refused = json.loads(
         run_python(MIRRORED)

@@ -105,6 +105,7 @@ def test_fused_training_is_unfused_training(x, name, options):
         np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @either_way
 def test_callbacks_see_the_steps_of_the_epoch_and_none_beyond(x, fused):
     _, _, recorder = train(x, fit={"validation_data": (x[:70],)}, **fused)
@@ -113,11 +114,13 @@ def test_callbacks_see_the_steps_of_the_epoch_and_none_beyond(x, fused):
     assert recorder.tests == [2, 2]
 
 
+@pytest.mark.slow
 def test_auto_is_one_execution_an_epoch_for_few_steps(x):
     _, _, recorder = train(x, jit_compile=True)
     assert recorder.steps == [3, 3]
 
 
+@pytest.mark.slow
 @either_way
 @pytest.mark.parametrize("known_length", [True, False])
 def test_datasets_train_as_arrays_do(x, known_length, fused):
@@ -130,6 +133,7 @@ def test_datasets_train_as_arrays_do(x, known_length, fused):
     assert recorder.steps == [2, 3, 2, 3]
 
 
+@pytest.mark.slow
 @either_way
 def test_sample_weights_validation_and_batch_normalization_agree(x, fused):
     weight = np.random.default_rng(0).random(N).astype("float32")
@@ -145,6 +149,7 @@ def test_sample_weights_validation_and_batch_normalization_agree(x, fused):
         np.testing.assert_allclose(found[key], values, rtol=1e-4, err_msg=key)
 
 
+@pytest.mark.slow
 def test_mixed_float16_with_its_loss_scale_trains_fused(x):
     keras.config.set_dtype_policy("mixed_float16")
     try:
@@ -166,6 +171,7 @@ def test_early_stopping_and_tensorboard_work(x, tmp_path, fused):
     assert list((tmp_path / "train").iterdir())
 
 
+@pytest.mark.slow
 def test_evaluate_and_predict_are_those_of_the_unfused_model(x):
     fused, _, _ = train(x, **FUSED)
     plain, _, _ = train(x, **UNFUSED)
@@ -281,6 +287,7 @@ class EvaluateOtherData(keras.callbacks.Callback):
         self.model.predict(self.data, batch_size=8, verbose=0)
 
 
+@pytest.mark.slow
 @either_way
 @pytest.mark.parametrize("known_length", [True, False])
 def test_a_callback_may_evaluate_other_data_between_epochs(x, known_length, fused):
