@@ -48,7 +48,7 @@ _CONTENDERS = flags.DEFINE_list("contenders", None, "Which; all unless given.")
 _JAX_PYTHON = flags.DEFINE_string("jax_python", sys.executable, "Has JAX.")
 _TORCH_PYTHON = flags.DEFINE_string("torch_python", sys.executable, "Has PyTorch.")
 _WORKER = flags.DEFINE_string("worker", None, "Internal: run one contender.")
-_INDEX = flags.DEFINE_integer("index", 0, "Internal: of the sweep's tasks.")
+_INDEX = flags.DEFINE_integer("index", 0, "Of the sweep's tasks.")
 
 
 def _tfgen(task: Task, seconds: float, **kwargs: int) -> tuple[float, float]:
@@ -128,10 +128,15 @@ def _measure(name: str, index: int) -> tuple[float, float, float] | str:
     return tuple(json.loads(done.stdout.strip().splitlines()[-1]))
 
 
+def task_of_flags() -> Task:
+    """The task that `--configuration` and `--index` name."""
+    return _CONFIGURATIONS[_CONFIGURATION.value][_INDEX.value]
+
+
 def _work(name: str) -> None:
     import resource
 
-    task = _CONFIGURATIONS[_CONFIGURATION.value][_INDEX.value]
+    task = task_of_flags()
     speed, first = _RUNS[name](task, _SECONDS.value)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps([speed, first, peak]))

@@ -243,3 +243,24 @@ def test_no_use_of_a_distribution_warns(caplog):
         assert q[0].sample().shape == [2]
         assert q.copy().batch_shape == [3]
     assert not caplog.records
+
+
+@pytest.mark.parametrize("given", ["loc", "scale", "both", "a batch", "another rank"])
+def test_kl_of_tril_to_any_diagonal_prior_is_tfps(given):
+    layer, params, mu, scale = example("TriL", 4, [3])
+    loc, deviations = np.linspace(-1.0, 1.0, 4), np.array([1.0, 2.0, 0.5, 1e-3])
+    prior = {
+        "loc": lambda: tfd.MultivariateNormalDiag(loc),
+        "scale": lambda: tfd.MultivariateNormalDiag(scale_diag=deviations),
+        "both": lambda: tfd.MultivariateNormalDiag(loc, deviations),
+        "a batch": lambda: tfd.MultivariateNormalDiag(
+            loc * np.arange(3)[:, None], deviations
+        ),
+        "another rank": lambda: tfd.MultivariateNormalDiag(
+            loc, deviations * np.arange(1, 6).reshape(5, 1, 1)
+        ),
+    }[given]()
+    expected = tfd.MultivariateNormalTriL(mu, scale).kl_divergence(prior)
+    found = layer(params).kl_divergence(prior)
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, rtol=1e-12)

@@ -12,7 +12,7 @@ from tfgen.layers.base import DistributionLayer, register
 from tfgen.layers.linear_operator import DiagPlusLowRank, InvertibleMatrix
 from tfgen.layers.multivariate_normal_tril import FastMultivariateNormalTriL
 from tfgen.layers.scale import scale_of_raw
-from tfgen.layers.triangular import diagonal_of_raw, lower_triangle_of_raw
+from tfgen.layers.triangular import fill_lower_triangle
 
 tfd = tfp.distributions
 
@@ -120,9 +120,11 @@ class MultivariateNormalTriL(_MultivariateNormal):
     ) -> tfd.Distribution:
         """The TFP distribution at `params` `[*batch, D + D (D + 1) / 2]`."""
         check_params(params, MultivariateNormalTriL.params_size(event_size))
-        matrix, diagonal = _fill_scale_tril(params[..., event_size:], event_size)
+        sizes = [event_size, event_size * (event_size + 1) // 2]
+        loc, raw = tf.split(params, sizes, axis=-1)
+        matrix, diagonal = _fill_scale_tril(raw, event_size)
         return FastMultivariateNormalTriL(
-            params[..., :event_size],
+            loc,
             matrix,
             validate_args=validate_args,
             diagonal=diagonal,
@@ -141,10 +143,10 @@ class MultivariateNormalTriL(_MultivariateNormal):
 
 def _fill_scale_tril(raw: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
     """The matrix of `tfb.FillScaleTriL(diag_shift=1e-5)`, and its diagonal."""
-    diagonal = tf.math.softplus(diagonal_of_raw(raw, size)) + 1e-5
-    on_diagonal = np.eye(size, dtype=bool)
-    below = lower_triangle_of_raw(raw, size)
-    return tf.where(on_diagonal, diagonal[..., tf.newaxis], below), diagonal
+    matrix, diagonal = fill_lower_triangle(raw, size)
+    diagonal = tf.math.softplus(diagonal) + 1e-5
+    below = tf.where(np.tri(size, dtype=bool), matrix, tf.zeros([], raw.dtype))
+    return tf.where(np.eye(size, dtype=bool), diagonal[..., tf.newaxis], below), diagonal
 
 
 @register

@@ -78,6 +78,7 @@ class PosteriorTable(keras.layers.Layer):
         order = tf.argsort(tf.cast(index, tf.int32))
         ordered = tf.gather(index, order)
         is_next = tf.concat([[0], tf.cast(ordered[1:] != ordered[:-1], tf.int32)], axis=0)
-        group = tf.gather(tf.cumsum(is_next), tf.argsort(order))
-        total = tf.math.unsorted_segment_sum(values, group, tf.shape(index)[0])
+        size = tf.shape(index)[0]
+        group = tf.scatter_nd(order[:, tf.newaxis], tf.cumsum(is_next), [size])
+        total = tf.math.unsorted_segment_sum(values, group, size)
         return tf.gather(total, group)
