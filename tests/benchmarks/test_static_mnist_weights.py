@@ -14,6 +14,7 @@ SEEN = {
     "static_mnist_k1": -99.406,
     "static_mnist_k5": -98.373,
     "static_mnist_k50": -98.401,
+    "static_mnist_two_layers_k1": -97.270,
     "static_mnist_two_layers_k50": -96.715,
     "static_mnist_vamp_prior": -94.928,
 }
