@@ -226,10 +226,8 @@ def test_train_on_batch_works_fused(x, fused):
     assert np.isfinite(logs["loss"])
 
 
-def test_auto_chooses_xla_for_dense_and_not_for_convolutions_on_a_cpu():
-    dense = make_vae()
-    dense.compile("adam")
-    assert dense.jit_compile
+def make_convolutional_vae():
+    keras.utils.set_random_seed(0)
     layer = tfgen.layers.MultivariateNormalDiag
     encoder = keras.Sequential(
         [
@@ -240,11 +238,40 @@ def test_auto_chooses_xla_for_dense_and_not_for_convolutions_on_a_cpu():
             layer(2),
         ]
     )
-    convolutional = tfgen.models.VAE(encoder, make_vae().decoder)
+    return tfgen.models.VAE(encoder, make_vae().decoder)
+
+
+def test_auto_chooses_xla_for_dense_and_not_for_convolutions_on_a_cpu():
+    dense = make_vae()
+    dense.compile("adam")
+    assert dense.jit_compile
+    convolutional = make_convolutional_vae()
     convolutional.compile("adam")
     assert not convolutional.jit_compile
     convolutional.compile("adam", jit_compile=True)
     assert convolutional.jit_compile
+
+
+def test_convolutions_run_in_graphs_of_several_steps_and_give_the_same(x):
+    histories, last = {}, []
+    ends = keras.callbacks.LambdaCallback(on_train_batch_end=lambda i, logs: last.append(i))
+    for name, options in {"graphs": {}, "steps": {"jit_compile": False}}.items():
+        vae = make_convolutional_vae()
+        vae.compile("adam", **options)
+        keras.utils.set_random_seed(1)
+        fitted = vae.fit(
+            *(x[:100], x[:100]),
+            batch_size=32,
+            epochs=2,
+            verbose=0,
+            validation_data=(x[100:150], x[100:150]),
+            callbacks=[ends] if name == "graphs" else [],
+        )
+        histories[name] = fitted.history
+    assert last == [3, 3]  # an execution is an epoch, whose last batch is shorter
+    assert histories["graphs"].keys() == histories["steps"].keys()
+    for name, values in histories["steps"].items():
+        np.testing.assert_allclose(histories["graphs"][name], values, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

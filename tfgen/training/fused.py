@@ -77,9 +77,9 @@ class FusedModel(keras.Model):
         Args:
             *args: as `keras.Model.compile`'s.
             steps_per_execution: steps in a program. `"auto"`: up to 100, and at most an
-                epoch, if the steps are compiled by XLA or run on several replicas of one
-                machine, else 1. Batch-level callbacks and the progress bar are updated once
-                for each program.
+                epoch; 1 with `jit_compile=False` on one device, with `run_eagerly` and on
+                several machines. Batch-level callbacks and the progress bar are updated
+                once for each program.
             jit_compile: whether XLA compiles the steps. `"auto"`: where this saves time. On
                 a GPU, always; on a CPU, for all but convolutional models, in a call with
                 enough steps to make up for the seconds that compiling takes. `summary()`
@@ -97,7 +97,8 @@ class FusedModel(keras.Model):
         if jit_compile == "auto":
             jit_compile = not kwargs.get("run_eagerly", False) and xla_pays(self)
         is_mirrored = are_on_one_machine(self.distribute_strategy)
-        steps = steps_for(self._given_steps, None, bool(jit_compile) or is_mirrored)
+        fused = bool(jit_compile) or is_mirrored or self._chooses_all
+        steps = steps_for(self._given_steps, None, fused)
         super().compile(
             *args,
             steps_per_execution=1 if kwargs.get("run_eagerly", False) else steps,
@@ -127,7 +128,13 @@ class FusedModel(keras.Model):
         if self.run_eagerly or self.distribute_strategy.num_replicas_in_sync > 1:
             return False
         given = self._given_steps
-        return bool(self.jit_compile) or (isinstance(given, int) and given > 1)
+        several = isinstance(given, int) and given > 1
+        return bool(self.jit_compile) or several or self._chooses_all
+
+    @property
+    def _chooses_all(self) -> bool:
+        """Whether neither `jit_compile` nor `steps_per_execution` was given."""
+        return self._given_jit == "auto" and self._given_steps == "auto"
 
     @property
     def _has_programs_of_steps(self) -> bool:
