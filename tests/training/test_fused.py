@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import tfgen
+from tfgen.training import stacks
 
 N = 110  # three batches of 32 and a partial one of 14
 
@@ -272,6 +273,39 @@ def test_convolutions_run_in_graphs_of_several_steps_and_give_the_same(x):
     assert histories["graphs"].keys() == histories["steps"].keys()
     for name, values in histories["steps"].items():
         np.testing.assert_allclose(histories["graphs"][name], values, rtol=1e-5)
+
+
+def test_large_batches_that_are_read_come_in_smaller_stacks(x, monkeypatch):
+    lengths = []
+
+    def noting(batches, length):
+        lengths.append((len(batches), length))
+        return stack(batches, length)
+
+    def fit(limit, **options):
+        monkeypatch.setattr(stacks, "_STACK_BYTES", limit)
+        lengths.clear()
+        vae = make_convolutional_vae()
+        vae.compile("adam", **options)
+        keras.utils.set_random_seed(1)
+        # Of unknown length: eight batches of 12, and one of 4.
+        batches = tf.data.Dataset.from_tensor_slices((x[:100], x[:100])).batch(12)
+        history = vae.fit(batches.filter(lambda *b: True), epochs=2, verbose=0).history
+        return history["loss"], list(lengths)
+
+    stack = stacks.stack
+    monkeypatch.setattr(stacks, "stack", noting)
+    bytes_of_one = 2 * x[:12].nbytes
+    one_stack, at_once = fit(2**26)
+    in_threes, by_three = fit(3 * bytes_of_one)
+    in_twos, by_two = fit(bytes_of_one // 2)
+    plain, none = fit(2**26, jit_compile=False)
+    assert at_once == [(8, 100), (1, 100)] * 2
+    assert by_three == [(3, 3), (3, 3), (2, 3), (1, 3)] * 2
+    assert by_two == [*[(2, 2)] * 4, (1, 2)] * 2
+    assert none == []
+    for losses in (in_threes, in_twos, plain):
+        np.testing.assert_allclose(losses, one_stack, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

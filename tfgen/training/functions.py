@@ -51,11 +51,12 @@ def fused(model: Any, step: Callable, name: str) -> Callable:
             program, data = program_for(residence.same), residence.data
             rows = next(iterator).numpy()
             stacks = stacks_of_rows(rows, residence.batch_size, model.steps_per_execution)
-        model._steps_run = sum(count for _, count in stacks)
+        model._steps_run = 0
         logs: dict[str, tf.Tensor] = {}
         for stacked, count in stacks:
             ahead = model._ahead.get(name)
             logs = program(stacked, tf.constant(count), data, ahead=ahead)
+            model._steps_run += count
         return logs
 
     return function

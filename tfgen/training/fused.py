@@ -1,10 +1,10 @@
-"""A Keras model whose `fit` runs many steps as one XLA program.
+"""A Keras model whose `fit` runs many steps as one program.
 
 Keras's TensorFlow trainer launches one compiled program for each step. Here
 `steps_per_execution` steps are one program: a loop, on the device, over a stack of batches,
-around the model's own `train_step`. It is installed by overriding `make_train_function` and
-similar methods, which Keras makes public for this purpose, so that Keras still handles
-callbacks, metrics, validation and data.
+around the model's own `train_step`, compiled by XLA where this saves time. It is installed
+by overriding `make_train_function` and similar methods, which Keras makes public for this
+purpose, so that Keras still handles callbacks, metrics, validation and data.
 
 `fit`, `evaluate` and `predict` each bind their arguments once (`call.py`), let the model
 prepare them (`prepare_fit`, ...), plan the call (`plan.py`) and run it by Keras's method.
@@ -45,7 +45,7 @@ __all__ = ["FusedModel"]
 
 
 class FusedModel(keras.Model):
-    """Base of tfgen's models: a `keras.Model` whose steps are fused where XLA is on.
+    """Base of tfgen's models: a `keras.Model` whose steps are fused in programs.
 
     `train_step` must log metrics only, that is, return `get_metrics_result()` or a part of
     it: a loop on the device can't return other values.
@@ -248,7 +248,12 @@ class FusedModel(keras.Model):
             self.prepare_predict(call)
         check_batched(call)
         batches = plan.num_batches(call)
-        with self._executions_of(batches), contextlib.ExitStack() as stack:
+        # Keras collects an execution's batches, which only XLA's speed is worth.
+        keeps_one = self._chooses_all and not self.jit_compile
+        with (
+            self._executions_of(1 if keeps_one else batches),
+            contextlib.ExitStack() as stack,
+        ):
             call.x = self._check_read(stack, "predict", call.x, "predict")
             if self._given_steps is not None:
                 self._passes["predict"] += 1
@@ -381,7 +386,7 @@ class FusedModel(keras.Model):
     # Functions that Keras calls with an iterator; each takes `steps_per_execution` batches.
 
     def make_train_function(self, force: bool = False) -> Callable:
-        """As `keras.Model.make_train_function`; fused where XLA is on."""
+        """As `keras.Model.make_train_function`, of several steps."""
         if self.train_function is None or force:
             if self.is_fused:
                 function = functions.fused(self, self.train_step, "fit")
@@ -394,7 +399,7 @@ class FusedModel(keras.Model):
         return self.train_function
 
     def make_test_function(self, force: bool = False) -> Callable:
-        """As `keras.Model.make_test_function`; fused where XLA is on."""
+        """As `keras.Model.make_test_function`, of several steps."""
         if self.test_function is None or force:
             if self.is_fused:
                 function = functions.fused(self, self.test_step, "evaluate")
@@ -408,7 +413,7 @@ class FusedModel(keras.Model):
         return self.test_function
 
     def make_predict_function(self, force: bool = False) -> Callable:
-        """As `keras.Model.make_predict_function`; fused where XLA is on."""
+        """As `keras.Model.make_predict_function`, of several steps."""
         if not self.is_fused:
             return super().make_predict_function(force)
         if self.predict_function is None or force:

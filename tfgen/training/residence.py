@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfgen.training.stacks import nbytes
+
 __all__ = ["Residence", "batch_of"]
 
 # AutoGraph would take a twentieth of a second to find nothing to convert.
@@ -53,7 +55,7 @@ class Residence:
         if not all(isinstance(leaf, np.ndarray | tf.Tensor) for leaf in leaves):
             return False
         lengths = {leaf.shape[0] if leaf.ndim else 0 for leaf in leaves}
-        size = sum(_nbytes(leaf) for leaf in leaves)
+        size = sum(nbytes(leaf) for leaf in leaves)
         return len(lengths) == 1 and size <= _LIMIT_BYTES
 
     def rows(self, batches: int = 1) -> tf.data.Dataset:
@@ -103,10 +105,6 @@ def batch_of(data: Any, rows: tf.Tensor, same: bool) -> tuple[Any, ...]:
         lambda value: None if value is None else tf.gather(value, rows), data
     )
     return keras.utils.pack_x_y_sample_weight(x, x if same else y, weight)
-
-
-def _nbytes(value: Any) -> int:
-    return int(np.prod(value.shape)) * tf.as_dtype(value.dtype).size
 
 
 def _on_device(value: Any) -> tf.Tensor | None:

@@ -1,5 +1,6 @@
 """Batches, or the numbers of their rows, stacked for one program of several steps."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,12 +10,22 @@ import tensorflow as tf
 
 __all__ = [
     "groups_of_one_shape",
+    "nbytes",
     "stack",
     "stacks_of_batches",
     "stacks_of_rows",
     "take",
     "unstack",
 ]
+
+
+# A stack of batches that were read is no larger, unless two batches are.
+_STACK_BYTES = 2**26
+
+
+def nbytes(value: Any) -> int:
+    """The bytes of an array or a tensor."""
+    return int(np.prod(value.shape)) * tf.as_dtype(value.dtype).size
 
 
 def take(iterator: Iterator, count: int) -> list[Any]:
@@ -32,20 +43,42 @@ def take(iterator: Iterator, count: int) -> list[Any]:
 
 def stacks_of_batches(
     iterator: Iterator, steps: int, check: Callable[[Any], None] | None = None
-) -> list[tuple[Any, int]]:
-    """Up to `steps` batches as stacks, each with the number of batches in it.
+) -> Iterator[tuple[Any, int]]:
+    """Up to `steps` batches as stacks of up to 64 MiB, and how many batches are in each.
 
     Args:
-        iterator: over the batches.
+        iterator: over the batches; raises `StopIteration` if none is left.
         steps: the largest number of them.
         check: is called with each batch, if given.
     """
-    batches = take(iterator, steps)
-    if check is not None:
-        for batch in batches:
+    first = take(iterator, 1)
+    leaves = [v for v in keras.tree.flatten(first) if isinstance(v, np.ndarray | tf.Tensor)]
+    fitting = _STACK_BYTES // max(1, sum(nbytes(leaf) for leaf in leaves))
+    return _stacks(first, iterator, steps, min(steps, max(2, fitting)), check)
+
+
+def _stacks(
+    batches: list[Any],
+    iterator: Iterator,
+    steps: int,
+    length: int,
+    check: Callable[[Any], None] | None,
+) -> Iterator[tuple[Any, int]]:
+    left = steps - len(batches)
+    while True:
+        wanted = min(length - len(batches), left)
+        with contextlib.suppress(StopIteration):
+            batches = batches + (take(iterator, wanted) if wanted else [])
+        if not batches:
+            return
+        for batch in batches if check is not None else []:
             check(batch)
-    groups = groups_of_one_shape(batches)
-    return [(stack(group, steps), len(group)) for group in groups]
+        for group in groups_of_one_shape(batches):
+            yield stack(group, length), len(group)
+        left -= wanted
+        batches = []
+        if not left:
+            return
 
 
 def stacks_of_rows(
