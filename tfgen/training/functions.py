@@ -1,7 +1,7 @@
 """The functions that Keras calls for an execution of `fit`, `evaluate` or `predict`."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -43,6 +43,7 @@ def fused(model: Any, step: Callable, name: str) -> Callable:
 
     def function(iterator: Iterator) -> dict[str, tf.Tensor]:
         residence = model._residences.get(name)
+        stacks: Iterable[tuple[Any, int]]
         if residence is None:
             program, data = program_for(None), ()
             check = model._checks.get(name)

@@ -71,8 +71,9 @@ def _stacks(
             batches = batches + (take(iterator, wanted) if wanted else [])
         if not batches:
             return
-        for batch in batches if check is not None else []:
-            check(batch)
+        if check is not None:
+            for batch in batches:
+                check(batch)
         for group in groups_of_one_shape(batches):
             yield stack(group, length), len(group)
         left -= wanted
