@@ -146,7 +146,8 @@ def test_an_example_twice_in_a_batch_makes_one_step_by_both_gradients():
     assert model.table._visits.numpy()[4] == 1
 
 
-@pytest.mark.parametrize("posterior_steps", [2, pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("posterior_steps", [2, None])
 def test_fused_and_plain_fit_agree(posterior_steps):
     results = []
     for jit_compile in (True, False):

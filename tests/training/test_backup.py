@@ -187,7 +187,8 @@ runs.RUNS["dropout"].train(directory, [Preempt()], save_freq=False)
 """
 
 
-@pytest.mark.parametrize("where", ["train", pytest.param("test", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["train", "test"])
 def test_sigterm_saves_at_once_and_exits(tmp_path, processes, where):
     backup = tmp_path / "backup"
     options = json.dumps(tf.config.optimizer.get_experimental_options())  # change last bits

@@ -275,6 +275,7 @@ def test_convolutions_run_in_graphs_of_several_steps_and_give_the_same(x):
         np.testing.assert_allclose(histories["graphs"][name], values, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_large_batches_that_are_read_come_in_smaller_stacks(x, monkeypatch):
     lengths = []
 
