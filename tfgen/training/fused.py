@@ -248,7 +248,7 @@ class FusedModel(keras.Model):
             self.prepare_predict(call)
         check_batched(call)
         batches = plan.num_batches(call)
-        # Keras collects an execution's batches, which only XLA's speed is worth.
+        # Keras holds all batches of an execution in memory; without XLA one at a time does.
         keeps_one = self._chooses_all and not self.jit_compile
         with (
             self._executions_of(1 if keeps_one else batches),
