@@ -12,6 +12,7 @@ from tfgen.layers.conversion import function_config
 from tfgen.layers.discretized_logistic import DiscretizedLogistic
 from tfgen.layers.multivariate_normal_tril import FastMultivariateNormalTriL
 from tfgen.layers.normal import Normal
+from tfgen.layers.normal_mixture import NormalMixture
 from tfgen.layers.sampling import unwrap
 from tfgen.layers.undocumented import class_of_any_parts, parameters_of
 
@@ -32,7 +33,13 @@ _CLASSES = {
     "tfb": vars(tfb),
     "tfgen": {
         cls.__name__: cls
-        for cls in (Bernoulli, IndependentBernoullis, DiscretizedLogistic, Normal)
+        for cls in (
+            Bernoulli,
+            IndependentBernoullis,
+            DiscretizedLogistic,
+            Normal,
+            NormalMixture,
+        )
     },
 }
 _BASES = (tfd.Distribution, tfb.Bijector)

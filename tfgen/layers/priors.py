@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 from tfgen.layers.arguments import canonical_size
 from tfgen.layers.autoregressive_flow import MaskedAutoregressiveFlow
 from tfgen.layers.base import DistributionLayer, register
+from tfgen.layers.normal_mixture import NormalMixture
 from tfgen.layers.scale import scale_of_raw
 
 tfd = tfp.distributions
@@ -74,8 +75,8 @@ class MixturePrior(keras.layers.Layer):
     def call(self, inputs: Any = None) -> tfd.Distribution:
         """p(z)."""
         scale = scale_of_raw(tf.convert_to_tensor(self.raw_scale))
-        return tfd.MixtureSameFamily(
-            tfd.Categorical(logits=tf.convert_to_tensor(self.logits)),
+        return NormalMixture.of(
+            tf.convert_to_tensor(self.logits),
             tfd.MultivariateNormalDiag(tf.convert_to_tensor(self.loc), scale),
         )
 

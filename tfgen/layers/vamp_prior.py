@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 from tfgen.layers.arguments import canonical_size
 from tfgen.layers.base import register
+from tfgen.layers.normal_mixture import NormalMixture
 from tfgen.layers.sampling import unwrap
 
 tfd = tfp.distributions
@@ -143,7 +144,7 @@ class VampPrior(keras.layers.Layer):
         posterior = self._encode(self.activation(tf.convert_to_tensor(self.pseudo_inputs)))
         components = unwrap(posterior)
         logits = tf.zeros([self.num_components], components.dtype)
-        return tfd.MixtureSameFamily(tfd.Categorical(logits=logits), components)
+        return NormalMixture.of(logits, components)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments; the weights hold the pseudo-inputs."""

@@ -1,0 +1,156 @@
+"""The density of a mixture of Gaussians by matrix products, beside that by differences."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import tfgen
+from tfgen.layers.distribution_config import (
+    deserialize_distribution,
+    serialize_distribution,
+)
+from tfgen.layers.normal_mixture import NormalMixture
+
+tfd = tfp.distributions
+
+K, D, N = 50, 6, 30
+
+
+def numbers(smallest_scale=0.01, seed=0):
+    """Points near some of the means, the means, their scales and the weights' logits."""
+    generator = np.random.default_rng(seed)
+    loc = generator.normal(size=[K, D])
+    scale = np.exp(generator.uniform(np.log(smallest_scale), 0.0, [K, D]))
+    chosen = generator.integers(K, size=N)
+    z = loc[chosen] + scale[chosen] * generator.normal(size=[N, D])
+    logits = generator.normal(size=K)
+    return [np.float32(array) for array in (z, loc, scale, logits)]
+
+
+def in_float64(z, loc, scale, logits):
+    """log p(z), and its gradients, by the definition."""
+    z, loc, scale, logits = (np.float64(array) for array in (z, loc, scale, logits))
+    differences = (z[:, None] - loc) / scale
+    log_weights = logits - np.logaddexp.reduce(logits)
+    log_normal = -0.5 * differences**2 - np.log(scale) - 0.5 * np.log(2 * np.pi)
+    joint = log_weights + log_normal.sum(-1)
+    log_prob = np.logaddexp.reduce(joint, axis=-1)
+    share = np.exp(joint - log_prob[:, None])
+    slopes = share[..., None] * differences / scale
+    return log_prob, [
+        -slopes.sum(1),
+        slopes.sum(0),
+        (slopes * differences).sum(0) - (share[..., None] / scale).sum(0),
+        share.sum(0) - N * np.exp(log_weights),
+    ]
+
+
+def log_prob(z, loc, scale, logits):
+    return NormalMixture.of(logits, tfd.MultivariateNormalDiag(loc, scale)).log_prob(z)
+
+
+def log_prob_and_gradients(*arrays):
+    tensors = [tf.convert_to_tensor(array) for array in arrays]
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        value = log_prob(*tensors)
+        total = tf.reduce_sum(value)
+    return value, tape.gradient(total, tensors)
+
+
+# Scales of 1e-12 beside means of 1 need the differences, others take the products.
+@pytest.mark.parametrize("smallest_scale", [0.5, 0.01, 1e-4, 1e-12])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_density_and_gradients_are_those_of_the_definition(smallest_scale, jit_compile):
+    arrays = numbers(smallest_scale)
+    expected, gradients = in_float64(*arrays)
+    compute = tf.function(log_prob_and_gradients, jit_compile=jit_compile)
+    value, found = compute(*arrays)
+    np.testing.assert_allclose(value, expected, rtol=2e-6, atol=2e-5)
+    for gradient, wanted in zip(found, gradients, strict=True):
+        largest = abs(wanted).max()
+        np.testing.assert_allclose(gradient, wanted, rtol=1e-4, atol=1e-5 * largest)
+
+
+@pytest.mark.parametrize("smallest_scale", [0.1, 1e-7])
+def test_second_derivatives_are_those_of_tfp(smallest_scale):
+    arrays = [tf.constant(array) for array in numbers(smallest_scale)]
+
+    def slope_of_slope(family):
+        with tf.GradientTape() as outer:
+            outer.watch(arrays)
+            with tf.GradientTape() as inner:
+                inner.watch(arrays[0])
+                z, loc, scale, logits = arrays
+                normals = tfd.MultivariateNormalDiag(loc, scale)
+                mixture = family(tfd.Categorical(logits=logits), normals)
+                total = tf.reduce_sum(mixture.log_prob(z))
+            size = tf.reduce_sum(tf.math.tanh(1e-3 * inner.gradient(total, z)))
+        return outer.gradient(size, arrays)
+
+    for found, wanted in zip(
+        slope_of_slope(NormalMixture), slope_of_slope(tfd.MixtureSameFamily), strict=True
+    ):
+        largest = float(tf.reduce_max(tf.abs(wanted)))
+        np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4 * largest)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e6, 1e30])
+def test_numbers_that_are_none_or_far_away_are_as_tfp_has_them(value):
+    z, loc, scale, logits = numbers()
+    z[3, 2] = value
+    normals = tfd.MultivariateNormalDiag(loc, scale)
+    expected = tfd.MixtureSameFamily(tfd.Categorical(logits=logits), normals).log_prob(z)
+    np.testing.assert_allclose(log_prob(z, loc, scale, logits), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [[], [1], [0], [2, 3], [2, 1, 3]])
+def test_any_shape_of_points(shape):
+    _, loc, scale, logits = numbers()
+    z = np.random.default_rng(1).normal(size=[*shape, D]).astype("float32")
+    value = log_prob(z, loc, scale, logits)
+    assert value.shape.as_list() == shape
+    expected, _ = in_float64(z.reshape(-1, D), loc, scale, logits)
+    np.testing.assert_allclose(value, expected.reshape(shape), rtol=1e-5, atol=1e-5)
+
+
+def test_a_batch_of_unknown_size():
+    _, loc, scale, logits = numbers()
+    compute = tf.function(log_prob, jit_compile=False)
+    concrete = compute.get_concrete_function(
+        tf.TensorSpec([None, None, D]), *(tf.constant(a) for a in (loc, scale, logits))
+    )
+    assert concrete.structured_outputs.shape.as_list() == [None, None]
+
+
+def test_other_components_and_dtypes_make_a_mixture_of_tfp():
+    logits = tf.zeros([2])
+    others = [
+        tfd.MultivariateNormalDiag(np.zeros([2, 3]), np.ones([2, 3])),  # float64
+        tfd.MultivariateNormalTriL(tf.zeros([2, 3]), tf.eye(3, batch_shape=[2])),
+        tfd.MultivariateNormalDiag(tf.zeros([4, 2, 3]), tf.ones([4, 2, 3])),
+    ]
+    for components in others:
+        mixture = NormalMixture.of(tf.cast(logits, components.dtype), components)
+        assert not isinstance(mixture, NormalMixture)
+        assert isinstance(mixture, tfd.MixtureSameFamily.__mro__[1])
+
+
+def test_a_config_and_a_copy_have_the_same_density():
+    z, loc, scale, logits = numbers()
+    mixture = NormalMixture.of(logits, tfd.MultivariateNormalDiag(loc, scale))
+    expected = mixture.log_prob(z)
+    again = deserialize_distribution(serialize_distribution(mixture))
+    assert type(again) is NormalMixture
+    np.testing.assert_allclose(again.log_prob(z), expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(mixture.copy().log_prob(z), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("prior", ["mixture", "vamp"])
+def test_the_priors_are_of_it(prior):
+    layer = tfgen.layers.MixturePrior(2, 3)
+    if prior == "vamp":
+        layer = tfgen.layers.VampPrior(3)
+        layer.attach(tfgen.layers.MultivariateNormalDiag(2), (None, 4))
+    assert isinstance(layer(), NormalMixture)
