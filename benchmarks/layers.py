@@ -2,7 +2,9 @@
 
     python -m benchmarks.layers
 
-prints a Markdown table: medians in milliseconds, and the ratio of each pair.
+prints Markdown tables: medians in milliseconds, and the ratio of each pair. The second is
+of log p(z) of a mixture of Gaussians, which `VampPrior` and `MixturePrior` are, beside
+TFP's.
 """
 
 import time
@@ -14,9 +16,13 @@ import tensorflow_probability as tfp
 from absl import app, flags
 
 import tfgen
+from tfgen.layers.normal_mixture import NormalMixture
+
+tfd = tfp.distributions
 
 _BATCH = flags.DEFINE_integer("batch", 4096, "Examples in a batch.")
 _SIZE = flags.DEFINE_integer("size", 50, "Dimensions of z.")
+_COMPONENTS = flags.DEFINE_integer("components", 500, "Of the mixture of Gaussians.")
 _ROUNDS = flags.DEFINE_integer("rounds", 31, "Timed calls of each function.")
 
 
@@ -129,6 +135,35 @@ def main(_: Sequence[str]) -> None:
                 else:
                     cells += ["", ""]
             print(f"| {name}{suffix} | " + " | ".join(cells) + " |")
+    compare_mixtures(z)
+
+
+def compare_mixtures(z: tf.Tensor) -> None:
+    """Prints a table for the mixtures' log p(z), z `[N, D]`."""
+
+    def log_prob(family: Callable) -> Callable:
+        def of_mixture(params: tf.Tensor, z: tf.Tensor) -> tuple[tf.Tensor]:
+            loc, raw = tf.split(params, 2, axis=-1)
+            normals = tfd.MultivariateNormalDiag(loc, tf.math.softplus(raw))
+            weights = tfd.Categorical(logits=tf.zeros([_COMPONENTS.value]))
+            return (family(weights, normals).log_prob(z),)
+
+        return of_mixture
+
+    shape = [_COMPONENTS.value, 2 * _SIZE.value]
+    params = tf.constant(np.random.default_rng(1).normal(size=shape), tf.float32)
+    functions = {
+        "layer": log_prob(NormalMixture),
+        "TFP": log_prob(tfd.MixtureSameFamily),
+    }
+    print(f"\n{_COMPONENTS.value} Gaussians, {len(z)} z of {_SIZE.value}, XLA, float32:\n")
+    print("| | layer, ms | TFP, ms | ratio |\n|---|---|---|---|")
+    for suffix, wrap in (("", lambda f: f), (", with gradient", with_gradient)):
+        wrapped = {key: wrap(function) for key, function in functions.items()}
+        found = interleaved(wrapped, params, z)
+        ratio = found["layer"] / found["TFP"]
+        cells = f"{found['layer']:.2f} | {found['TFP']:.2f} | {ratio:.2f}"
+        print(f"| log p(z){suffix} | {cells} |")
 
 
 if __name__ == "__main__":
