@@ -115,6 +115,21 @@ def test_any_shape_of_points(shape):
     np.testing.assert_allclose(value, expected.reshape(shape), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("given", ["loc", "shared scale", "scale", "shared loc"])
+def test_components_that_share_what_they_are_not_given(given):
+    z, loc, scale, logits = numbers()
+    ones = np.ones([K, D], "float32")
+    arguments, full = {
+        "loc": ({"loc": loc}, (loc, ones)),
+        "shared scale": ({"loc": loc, "scale_diag": scale[0]}, (loc, ones * scale[0])),
+        "scale": ({"scale_diag": scale}, (0 * ones, scale)),
+        "shared loc": ({"loc": loc[0], "scale_diag": scale}, (ones * loc[0], scale)),
+    }[given]
+    mixture = NormalMixture.of(logits, tfd.MultivariateNormalDiag(**arguments))
+    expected, _ = in_float64(z, *full, logits)
+    np.testing.assert_allclose(mixture.log_prob(z), expected, rtol=2e-6, atol=2e-5)
+
+
 def test_a_batch_of_unknown_size():
     _, loc, scale, logits = numbers()
     compute = tf.function(log_prob, jit_compile=False)

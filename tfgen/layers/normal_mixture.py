@@ -53,7 +53,8 @@ class NormalMixture(tfd.MixtureSameFamily):
 
     def _log_prob(self, x: tf.Tensor) -> tf.Tensor:
         normals = self.components_distribution
-        loc, scale = normals.mean(), normals.scale.diag_part()
+        loc = normals.mean()
+        scale = tf.broadcast_to(normals.scale.diag_part(), tf.shape(loc))  # may be shared
         size = loc.shape[-1]
         log_weights = tf.nn.log_softmax(self.mixture_distribution.logits_parameter())
         at_mode = -normals.scale.log_abs_determinant() - 0.5 * size * np.log(2.0 * np.pi)
