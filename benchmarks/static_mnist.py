@@ -15,7 +15,7 @@ CPU time on one thread, which other work on the machine does not change. The mod
 - `standard_prior`, `vamp_prior`: two gated layers of 300 and 40 latents, arXiv 1705.07120
   (Tomczak and Welling), the latter with 500 pseudo-inputs that start at training images.
 
-Weights are chosen on `valid` alone. Differences from the papers:
+Weights are chosen on `valid` alone, in the last phase. Differences from the papers:
 
 - Adam's rate rises for the first 2 % of the time, stays for half of it, and falls to 0 by
   half a cosine; weights decay by `weight_decay` times the rate a step.
@@ -30,7 +30,8 @@ Weights are chosen on `valid` alone. Differences from the papers:
 
 `--schedule=paper` is the training of arXiv 1509.00519 instead: batches of 20, Adam at 1e-3
 times 10^(-i/7) for 3^i epochs, i from 0 to 7, no choice of weights, no clock. After a
-kill it continues from `--backup_dir`.
+kill it continues from `--backup_dir`, and after `--epochs=N`, which prints the row of so
+many, with more of them.
 
 The effect of each of these is in `benchmarks/RESULTS.md`. `--output=NAME.keras` saves
 the model, and `--evaluate` prints the row of a saved one: a file, or a name in
@@ -116,7 +117,14 @@ _CHECK_IMAGES = flags.DEFINE_integer(
     "check_images", 0, "Test images evaluated in a second way.", lower_bound=0
 )
 _BACKUP_DIR = flags.DEFINE_string(
-    "backup_dir", "out/static_mnist", "Where `--schedule=paper` keeps its state."
+    "backup_dir", "out/static_mnist", "Where `--schedule=paper` keeps each run's state."
+)
+_EPOCHS = flags.DEFINE_integer(
+    "epochs",
+    3_280,
+    "How many of the paper's; with more of them a later command goes on from there.",
+    lower_bound=1,
+    upper_bound=3_280,
 )
 
 # By model and K. Of two layers and of the priors: quoted, not looked up again.
@@ -374,7 +382,7 @@ def train(
         size = phase.batch_size
         print(f"{phase.loss!r}, up to {phase.end:.0%}, batches of {size}", flush=True)
         model.compile(optimizer, phase.loss)
-        course.phase_end = phase.end
+        course.phase_end, course.best = phase.end, -math.inf  # chosen within the last phase
         model.fit(x, batch_size=size, epochs=10**6, callbacks=[course], verbose=0)
     for variable, best in zip(model.trainable_weights, course.best_weights, strict=True):
         variable.assign(best)
@@ -392,19 +400,27 @@ def train_by_clock(model: tfgen.models.VAE, x_train: np.ndarray, x: np.ndarray) 
     return course.best
 
 
-def train_by_epochs(model: tfgen.models.VAE, x_train: np.ndarray) -> None:
-    """Trains as the paper did, or goes on where it was killed."""
-    lengths = [3**i for i in range(8)]
+def paper_rate(steps_per_epoch: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    """1e-3 times 10^(-i/7) for 3^i epochs, i from 0 to 7."""
+    ends = np.cumsum([3**i for i in range(7)]) * steps_per_epoch
     rates = [1e-3 * 10 ** (-i / 7) for i in range(8)]
-    steps = np.cumsum(lengths)[:-1] * (len(x_train) // 20)
-    schedule = keras.optimizers.schedules.PiecewiseConstantDecay(
-        [int(step) for step in steps], rates
+    # The value at a boundary is the one before it, and the first step is step 0.
+    return keras.optimizers.schedules.PiecewiseConstantDecay(
+        [int(end) - 1 for end in ends], rates
     )
+
+
+def train_by_epochs(model: tfgen.models.VAE, x_train: np.ndarray) -> None:
+    """Trains as the paper did, or goes on where it ended or was killed."""
+    rate = paper_rate(-(-len(x_train) // 20))
     bound = tfgen.losses.IWLB(_NUM_SAMPLES.value) if _NUM_SAMPLES.value > 1 else "elbo"
-    model.compile(keras.optimizers.Adam(schedule, epsilon=1e-4), bound)
-    backup = tfgen.callbacks.BackupAndRestore(_BACKUP_DIR.value)
+    model.compile(keras.optimizers.Adam(rate, epsilon=1e-4), bound)
+    run = f"{_MODEL.value}_k{_NUM_SAMPLES.value}_seed{_SEED.value}"
+    backup = tfgen.callbacks.BackupAndRestore(
+        pathlib.Path(_BACKUP_DIR.value) / run, delete_checkpoint=False
+    )
     options = {"batch_size": 20, "callbacks": [backup], "verbose": 2}
-    model.fit(x_train, epochs=sum(lengths), **options)
+    model.fit(x_train, epochs=_EPOCHS.value, **options)
 
 
 def evaluate(model: tfgen.models.VAE, images: tuple[np.ndarray, ...]) -> list[str]:
@@ -480,7 +496,7 @@ def main(argv: list[str]) -> None:
         )
         if _SCHEDULE.value == "paper":
             train_by_epochs(model, x_train)
-            minutes = "the paper's"
+            minutes = f"the paper's {_EPOCHS.value:,} epochs"
         else:
             train_by_clock(model, x_train, x_valid[:_NUM_VALIDATED])
         steps = int(model.optimizer.iterations)

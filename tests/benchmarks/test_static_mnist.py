@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -55,7 +56,10 @@ def average_of(times):
         course.on_train_batch_end(0)
     return float(course._average[0][0])
 
+rate = static_mnist.paper_rate(10)
+
 print(json.dumps({
+    "rates": [float(rate(step)) for step in (0, 9, 10, 39, 40, 10_929, 10_930, 32_799)],
     "average": average_of(TIMES),
     "dreams": loss_of_dreams(),
     "phases": {
@@ -85,6 +89,10 @@ def test_last_phase_is_by_the_rows_own_bound_and_the_model_is_the_papers(run_pyt
     assert all(encoder)
     assert not any(decoder)
     assert plan["written"] == [[5, None, 0.5, 100], [50, 5, 1.0, 20]]
+    # Stages end after 1, 4, 13, 40, 121, 364 and 1,093 epochs, here of 10 steps.
+    stages = [0, 0, 1, 1, 2, 6, 7, 7]
+    rates = [1e-3 * 10 ** (-stage / 7) for stage in stages]
+    assert plan["rates"] == pytest.approx(rates, rel=1e-6)
     # The mean of the weights over time t, by the density 10 t^9 / T^10.
     ends = [0.0, 0.1, 0.2, 0.21, 0.22, 0.45]
     shares = [(b**10 - a**10) / 0.45**10 for a, b in itertools.pairwise(ends)]
@@ -100,6 +108,29 @@ def test_last_phase_is_by_the_rows_own_bound_and_the_model_is_the_papers(run_pyt
     gated = chain(784, 300, 300) + chain(40, 300, 300)
     gated = [*gated, *gated, [300, 80], [300, 784], [500, 784]]
     assert sorted(plan["kernels"]["vamp_prior"]) == sorted(gated)
+
+
+@pytest.mark.slow
+def test_papers_schedule_goes_on_from_where_an_earlier_command_ended(tmp_path):
+    generator = np.random.default_rng(0)
+    sizes = {"train": 50, "valid": 20, "test": 20}
+    images = {key: generator.integers(0, 256, [n, 98], "uint8") for key, n in sizes.items()}
+    np.savez(tmp_path / "data.npz", **images)
+
+    def run(epochs, folder):
+        command = [sys.executable, "-m", "benchmarks.static_mnist", "--schedule=paper"]
+        options = [f"--epochs={epochs}", f"--backup_dir={tmp_path}/{folder}"]
+        options += ["--test_samples=5", f"--data={tmp_path}/data.npz"]
+        printed = subprocess.run(
+            [*command, *options], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+        return re.findall(r"^Epoch \d+", printed, re.MULTILINE), printed.splitlines()[-1]
+
+    first, _ = run(2, "twice")
+    then, row = run(4, "twice")
+    assert first == ["Epoch 1", "Epoch 2"]
+    assert then == ["Epoch 3", "Epoch 4"]
+    assert row == run(4, "once")[1]
 
 
 @pytest.mark.slow
