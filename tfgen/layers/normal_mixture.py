@@ -11,9 +11,9 @@ tfd = tfp.distributions
 
 __all__ = ["NormalMixture"]
 
-# Up to this |z| / sigma the products lose about 1e-6 nats a dimension, far less than what
-# float32's rounding of z changes.
-_LARGEST_RATIO = 1e5
+# Up to this sum over dimensions of max(|z|, |mu|)^2 / sigma^2, where float64 has about 1e-6
+# left, the products lose less than float32's rounding of z.
+_LARGEST_SUM = 1e10
 
 
 class NormalMixture(tfd.MixtureSameFamily):
@@ -21,8 +21,9 @@ class NormalMixture(tfd.MixtureSameFamily):
 
     TFP computes all N K D differences of N points from K means in D dimensions. Here
     (z - mu)^2 / sigma^2 is taken apart into z^2, z and 1 times matrices of mu and sigma, in
-    float64. Where |z| or |mu| is more than 1e5 sigma that would be inexact, and the
-    differences are computed as TFP does.
+    float64. Where |z| / sigma or |mu| / sigma is near 1e5 (less in many dimensions) that
+    would be inexact, and the differences are computed as TFP does, as they are for
+    derivatives beyond the first.
 
     Args:
         mixture_distribution: as TFP's, of batch shape ().
@@ -55,41 +56,64 @@ class NormalMixture(tfd.MixtureSameFamily):
         normals = self.components_distribution
         loc = normals.mean()
         scale = tf.broadcast_to(normals.scale.diag_part(), tf.shape(loc))  # may be shared
-        size = loc.shape[-1]
+        size = tf.shape(loc)[-1:]
         log_weights = tf.nn.log_softmax(self.mixture_distribution.logits_parameter())
-        at_mode = -normals.scale.log_abs_determinant() - 0.5 * size * np.log(2.0 * np.pi)
-        squares = _squared_distances(tf.reshape(x, [-1, size]), loc, scale)
+        log_volume = 0.5 * np.log(2.0 * np.pi) * tf.cast(size, tf.float32)
+        at_mode = -normals.scale.log_abs_determinant() - log_volume
+        x = tf.broadcast_to(x, tf.broadcast_dynamic_shape(tf.shape(x), size))
+        squares = _squared_distances(tf.reshape(x, tf.concat([[-1], size], 0)), loc, scale)
         log_prob = tf.reduce_logsumexp(log_weights + at_mode - 0.5 * squares, axis=-1)
         return tf.reshape(log_prob, tf.shape(x)[:-1])
+
+
+# The gradients are written out, and no tape sees the two `tf.cond`, which would pass on
+# variants of what either branch keeps: XLA and `tf.vectorized_map` can't.
 
 
 @tf.custom_gradient
 def _squared_distances(
     z: tf.Tensor, loc: tf.Tensor, scale: tf.Tensor
 ) -> tuple[tf.Tensor, Callable]:
-    """sum_d (z_nd - mu_kd)^2 / sigma_kd^2, `[N, K]`, of `[N, D]` and twice `[K, D]`.
+    """sum_d (z_nd - mu_kd)^2 / sigma_kd^2, `[N, K]`, of `[N, D]` and twice `[K, D]`."""
+    inputs = [tf.stop_gradient(tensor) for tensor in (z, loc, scale)]
+    squares = tf.cond(
+        _products_suffice(*inputs),
+        lambda: _by_products(*inputs),
+        lambda: _by_differences(*inputs),
+    )
+    return squares, lambda upstream: _gradients(z, loc, scale, upstream)
 
-    With a gradient of its own since that of `tf.cond` keeps what both branches would need.
-    """
+
+@tf.custom_gradient
+def _gradients(
+    z: tf.Tensor, loc: tf.Tensor, scale: tf.Tensor, upstream: tf.Tensor
+) -> tuple[tuple[tf.Tensor, ...], Callable]:
+    """`upstream`, `[N, K]`, times the gradients of `_squared_distances`."""
+    # These belong to the graph of the gradient, z and the others perhaps to another one.
+    watched = [tf.identity(tensor) for tensor in (z, loc, scale, upstream)]
+    inputs = [tf.stop_gradient(tensor) for tensor in watched]
+    gradients = tf.cond(
+        _products_suffice(*inputs[:3]),
+        lambda: _gradients_by_products(*inputs),
+        lambda: _gradients_by_differences(*inputs),
+    )
+
+    def second(*upstreams: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(watched)
+            outputs = _gradients_by_differences(*watched)
+        return tape.gradient(outputs, watched, upstreams)
+
+    return gradients, second
+
+
+def _products_suffice(z: tf.Tensor, loc: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
     largest = tf.maximum(
         tf.reduce_max(tf.abs(z), axis=0), tf.reduce_max(tf.abs(loc), axis=0)
     )
     smallest = tf.reduce_min(tf.abs(scale), axis=0)
-    is_exact = tf.reduce_all(largest < _LARGEST_RATIO * smallest)  # False of NaN, too
-    squares = tf.cond(
-        is_exact,
-        lambda: _by_products(z, loc, scale),
-        lambda: tf.reduce_sum(tf.square((z[:, tf.newaxis] - loc) / scale), axis=-1),
-    )
-
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        return tf.cond(
-            is_exact,
-            lambda: _gradients_by_products(z, loc, scale, upstream),
-            lambda: _gradients_by_differences(z, loc, scale, upstream),
-        )
-
-    return squares, gradient
+    total = tf.reduce_sum(tf.square(largest / smallest))
+    return total < _LARGEST_SUM  # False of NaN, too
 
 
 def _widen(*tensors: tf.Tensor) -> list[tf.Tensor]:
@@ -105,6 +129,10 @@ def _by_products(z: tf.Tensor, loc: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
     factors = tf.concat([precision, -2.0 * weighted], axis=-1)
     squares = tf.matmul(powers, factors, transpose_b=True)
     return tf.cast(squares + tf.reduce_sum(loc * weighted, axis=-1), tf.float32)
+
+
+def _by_differences(z: tf.Tensor, loc: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(tf.square((z[:, tf.newaxis] - loc) / scale), axis=-1)
 
 
 def _gradients_by_products(
