@@ -496,7 +496,8 @@ def main(argv: list[str]) -> None:
         )
         if _SCHEDULE.value == "paper":
             train_by_epochs(model, x_train)
-            minutes = f"the paper's {_EPOCHS.value:,} epochs"
+            done = int(model.optimizer.iterations) // -(-len(x_train) // 20)
+            minutes = f"the paper's {done:,} epochs"
         else:
             train_by_clock(model, x_train, x_valid[:_NUM_VALIDATED])
         steps = int(model.optimizer.iterations)

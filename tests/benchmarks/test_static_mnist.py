@@ -131,6 +131,7 @@ def test_papers_schedule_goes_on_from_where_an_earlier_command_ended(tmp_path):
     assert first == ["Epoch 1", "Epoch 2"]
     assert then == ["Epoch 3", "Epoch 4"]
     assert row == run(4, "once")[1]
+    assert "| the paper's 4 epochs |" in row
 
 
 @pytest.mark.slow
