@@ -228,7 +228,8 @@ def test_bad_arguments_are_named(arguments, error, match):
 @pytest.mark.slow
 def test_memory_is_bounded_for_many_images_and_samples(run_python):
     # 5,000 samples of 784 pixels for 2 x 100 images: the second hundred needs no more
-    # memory than the first, which is all that grows, so 10,000 images don't either.
+    # memory than the first, so 10,000 images don't either. At once it would need 1,568 MB
+    # more; the peaks of runs and calls that need the same were up to 210 MB apart.
     code = """
 import resource, numpy as np, keras, tfgen
 tanh = lambda: keras.layers.Dense(200, "tanh")
@@ -247,4 +248,4 @@ print(*peaks)
 """
     first, second = map(int, re.findall(r"\d+", run_python(code, timeout=600)))
     assert second < 3000
-    assert second - first < 200
+    assert second - first < 500
