@@ -132,6 +132,8 @@ def test_papers_schedule_goes_on_from_where_an_earlier_command_ended(tmp_path):
     assert then == ["Epoch 3", "Epoch 4"]
     assert row == run(4, "once")[1]
     assert "| the paper's 4 epochs |" in row
+    folders = [path.name for path in (tmp_path / "twice").iterdir()]
+    assert folders == ["one_layer_k1_seed0"]  # other runs don't go on from it
 
 
 @pytest.mark.slow
