@@ -30,8 +30,8 @@ Weights are chosen on `valid` alone, in the last phase. Differences from the pap
 
 `--schedule=paper` is the training of arXiv 1509.00519 instead: batches of 20, Adam at 1e-3
 times 10^(-i/7) for 3^i epochs, i from 0 to 7, no choice of weights, no clock. After a
-kill it continues from `--backup_dir`, and after `--epochs=N`, which prints the row of so
-many, with more of them.
+kill it continues from `--backup_dir`. `--epochs=N` prints the row after N of the 3,280
+epochs, and a later command with a larger N goes on from there.
 
 The effect of each of these is in `benchmarks/RESULTS.md`. `--output=NAME.keras` saves
 the model, and `--evaluate` prints the row of a saved one: a file, or a name in
@@ -122,7 +122,7 @@ _BACKUP_DIR = flags.DEFINE_string(
 _EPOCHS = flags.DEFINE_integer(
     "epochs",
     3_280,
-    "How many of the paper's; with more of them a later command goes on from there.",
+    "Of the paper's; a later command with more of them goes on from there.",
     lower_bound=1,
     upper_bound=3_280,
 )
@@ -410,9 +410,10 @@ def paper_rate(steps_per_epoch: int) -> keras.optimizers.schedules.LearningRateS
     )
 
 
-def train_by_epochs(model: tfgen.models.VAE, x_train: np.ndarray) -> None:
-    """Trains as the paper did, or goes on where it ended or was killed."""
-    rate = paper_rate(-(-len(x_train) // 20))
+def train_by_epochs(model: tfgen.models.VAE, x_train: np.ndarray) -> int:
+    """Trains as the paper did, or goes on where it ended; returns the epochs in all."""
+    steps_per_epoch = math.ceil(len(x_train) / 20)
+    rate = paper_rate(steps_per_epoch)
     bound = tfgen.losses.IWLB(_NUM_SAMPLES.value) if _NUM_SAMPLES.value > 1 else "elbo"
     model.compile(keras.optimizers.Adam(rate, epsilon=1e-4), bound)
     run = f"{_MODEL.value}_k{_NUM_SAMPLES.value}_seed{_SEED.value}"
@@ -421,6 +422,7 @@ def train_by_epochs(model: tfgen.models.VAE, x_train: np.ndarray) -> None:
     )
     options = {"batch_size": 20, "callbacks": [backup], "verbose": 2}
     model.fit(x_train, epochs=_EPOCHS.value, **options)
+    return int(model.optimizer.iterations) // steps_per_epoch
 
 
 def evaluate(model: tfgen.models.VAE, images: tuple[np.ndarray, ...]) -> list[str]:
@@ -495,9 +497,7 @@ def main(argv: list[str]) -> None:
             _MODEL.value, _ENCODER_DROPOUT.value, x_train[:500], _DREAMS.value
         )
         if _SCHEDULE.value == "paper":
-            train_by_epochs(model, x_train)
-            done = int(model.optimizer.iterations) // -(-len(x_train) // 20)
-            minutes = f"the paper's {done:,} epochs"
+            minutes = f"the paper's {train_by_epochs(model, x_train):,} epochs"
         else:
             train_by_clock(model, x_train, x_valid[:_NUM_VALIDATED])
         steps = int(model.optimizer.iterations)

@@ -15,8 +15,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # In a process of its own: the flags of one program would meet those of another.
 PLAN = """
+import contextlib
+import io
 import json
 import types
+from absl import flags
 from benchmarks import static_mnist
 import numpy as np
 import tensorflow as tf
@@ -56,11 +59,23 @@ def average_of(times):
         course.on_train_batch_end(0)
     return float(course._average[0][0])
 
+def best_where_phases_begin():
+    course, found = static_mnist.Course(None, 1e-3, None), []
+    def fit(*args, **kwargs):
+        found.append(course.best)
+        course.best = 1.0
+    model = types.SimpleNamespace(trainable_weights=[], compile=print, fit=fit)
+    with contextlib.redirect_stdout(io.StringIO()):
+        static_mnist.train(model, None, static_mnist.make_phases(50), course)
+    return found
+
+flags.FLAGS.mark_as_parsed()
 rate = static_mnist.paper_rate(10)
 
 print(json.dumps({
     "rates": [float(rate(step)) for step in (0, 9, 10, 39, 40, 10_929, 10_930, 32_799)],
     "average": average_of(TIMES),
+    "best": best_where_phases_begin(),
     "dreams": loss_of_dreams(),
     "phases": {
         k: [(p.loss.num_samples, p.end) for p in static_mnist.make_phases(k)]
@@ -89,6 +104,7 @@ def test_last_phase_is_by_the_rows_own_bound_and_the_model_is_the_papers(run_pyt
     assert all(encoder)
     assert not any(decoder)
     assert plan["written"] == [[5, None, 0.5, 100], [50, 5, 1.0, 20]]
+    assert plan["best"] == [-math.inf] * 3  # so that an earlier phase's is never kept
     # Stages end after 1, 4, 13, 40, 121, 364 and 1,093 epochs, here of 10 steps.
     stages = [0, 0, 1, 1, 2, 6, 7, 7]
     rates = [1e-3 * 10 ** (-stage / 7) for stage in stages]

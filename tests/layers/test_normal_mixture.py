@@ -103,13 +103,13 @@ def mixtures():
     return NormalMixture(*parts), tfd.MixtureSameFamily(*parts), tf.constant(z)
 
 
-def slope_of_slope(compute, z, order=2):
+def derivative(compute, z, order):
     """Derivatives of the sum over the points, of the sum over their entries, and so on."""
     if order == 0:
         return compute(z)
     with tf.GradientTape() as tape:
         tape.watch(z)
-        total = tf.reduce_sum(slope_of_slope(compute, z, order - 1))
+        total = tf.reduce_sum(derivative(compute, z, order - 1))
     return tape.gradient(total, z)
 
 
@@ -120,7 +120,7 @@ def test_second_derivatives_of_single_points():
         def of_one(point):
             with tf.GradientTape() as tape:
                 tape.watch(point)
-                slope = slope_of_slope(mixture.log_prob, point, 1)
+                slope = derivative(mixture.log_prob, point, 1)
             return tape.jacobian(slope, point)
 
         return tf.vectorized_map(of_one, z)
@@ -135,8 +135,8 @@ def test_further_derivatives_outside_of_a_compiled_function(order):
     ours, theirs, z = mixtures()
     signature = [tf.TensorSpec([None, D], tf.float32)]
     compiled = tf.function(ours.log_prob, signature, jit_compile=True)
-    found = slope_of_slope(compiled, z, order)
-    expected = slope_of_slope(theirs.log_prob, z, order)
+    found = derivative(compiled, z, order)
+    expected = derivative(theirs.log_prob, z, order)
     largest = float(tf.reduce_max(tf.abs(expected)))
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * largest)
 
